@@ -1,0 +1,113 @@
+"""The machine a board ran on: its processor, the CPUs used, and its measured limits."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from tweakconv.bench.limits import fma_peak, stream_seconds, vector_widths
+
+__all__ = ["Machine", "best_cpus", "cpu_name", "measure_machine", "pin"]
+
+#: Bytes of each of the two arrays that are copied to measure the memory.
+MEMORY_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine the board ran on, and its limits at the number of threads used.
+
+    Attributes
+    ----------
+    cpu : str
+        The processor's name.
+    cpus : int
+        How many CPUs this process may use.
+    threads : int
+        How many threads the measurements, and all contenders, used.
+    pinned : tuple of int
+        The CPUs they were pinned to; empty where the system does not pin.
+    vector_bits : int
+        The vector width that gave the highest peak.
+    fma_gflops : float
+        Measured peak in 1e9 floating-point operations a second, float32, all threads together.
+    memory_gbytes : float
+        Measured copy between arrays larger than most caches: 1e9 bytes a second, read and written together.
+    """
+
+    cpu: str
+    cpus: int
+    threads: int
+    pinned: tuple[int, ...]
+    vector_bits: int
+    fma_gflops: float
+    memory_gbytes: float
+
+
+def measure_machine(threads: int = 1, pinned: tuple[int, ...] = (), cpus: int | None = None) -> Machine:
+    """Measure this machine's limits on so many threads.
+
+    Examples
+    --------
+    >>> machine = measure_machine()
+    >>> machine.fma_gflops > 1 and machine.memory_gbytes > 0.1
+    True
+    """
+    peak, bits = max((fma_peak(bits, threads), bits) for bits in vector_widths())
+    seconds = stream_seconds(MEMORY_BYTES, MEMORY_BYTES, threads)
+    return Machine(
+        cpu=cpu_name(),
+        cpus=cpus or len(_allowed_cpus()),
+        threads=threads,
+        pinned=pinned,
+        vector_bits=bits,
+        fma_gflops=peak / 1e9,
+        memory_gbytes=2 * MEMORY_BYTES / seconds / 1e9,
+    )
+
+
+def cpu_name() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def best_cpus(count: int) -> tuple[int, ...]:
+    """So many of the CPUs this process may use, each on a core of its own as far as there are enough.
+
+    The last ones come first, because interrupts are usually served by the first.
+    """
+    allowed = sorted(_allowed_cpus(), reverse=True)
+    cores: dict[str, int] = {}
+    for cpu in allowed:
+        cores.setdefault(_core_of(cpu), cpu)
+    firsts = list(cores.values())
+    return tuple((firsts + [cpu for cpu in allowed if cpu not in firsts])[:count])
+
+
+def pin(cpus: tuple[int, ...]) -> tuple[int, ...]:
+    """Keep this process on these CPUs; returns them, or nothing where the system cannot pin."""
+    if not hasattr(os, "sched_setaffinity"):
+        return ()
+    os.sched_setaffinity(0, cpus)
+    return cpus
+
+
+def _allowed_cpus() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _core_of(cpu: int) -> str:
+    try:
+        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="utf-8")
+    except OSError:
+        return str(cpu)

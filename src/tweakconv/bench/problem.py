@@ -1,0 +1,104 @@
+"""The numbers of one board line: input, kernel, bias, and what comes out of them in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tweakconv.bench.geometries import Line
+
+__all__ = ["Problem", "relative_rms_error"]
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A line of the board with arrays to compute it on.
+
+    Attributes
+    ----------
+    line : Line
+        The convolution.
+    x : ndarray, shape (1, H, W, CI), float32
+    kernel : ndarray, shape (KH, KW, CI / groups, CO), float32
+    bias : ndarray, shape (CO,), float32, or None
+    """
+
+    line: Line
+    x: Float32Array
+    kernel: Float32Array
+    bias: Float32Array | None
+
+    @classmethod
+    def of(cls, line: Line, seed: int = 0) -> Problem:
+        """Random, asymmetric arrays for a line; outputs have a variance of about one.
+
+        Examples
+        --------
+        >>> from tweakconv.bench.geometries import LINES
+        >>> problem = Problem.of(LINES[0])
+        >>> problem.x.shape, problem.kernel.shape, problem.oihw.shape
+        ((1, 56, 56, 64), (3, 3, 64, 64), (64, 64, 3, 3))
+        """
+        rng = np.random.default_rng(seed)
+        depth = line.in_channels // line.groups
+        x = rng.standard_normal((1, *line.image, line.in_channels), dtype=np.float32)
+        kernel = rng.standard_normal((*line.kernel, depth, line.out_channels), dtype=np.float32)
+        kernel /= np.float32(np.sqrt(kernel[..., 0].size))
+        bias = rng.standard_normal(line.out_channels, dtype=np.float32) if line.bias else None
+        return cls(line, x, kernel, bias)
+
+    @property
+    def nchw(self) -> Float32Array:
+        """The input as a contiguous (1, CI, H, W) array."""
+        return np.ascontiguousarray(self.x.transpose(0, 3, 1, 2))
+
+    @property
+    def oihw(self) -> Float32Array:
+        """The kernel as a contiguous (CO, CI / groups, KH, KW) array."""
+        return np.ascontiguousarray(self.kernel.transpose(3, 2, 0, 1))
+
+    def expected(self) -> Float64Array:
+        """The result in float64, shape (1, OH, OW, CO), tap by tap.
+
+        One matrix product for each tap and group: the order of the sums is not that of any contender.
+        """
+        line, geometry = self.line, self.line.geometry
+        (step_h, step_w), (rate_h, rate_w) = line.strides, line.dilation_rate
+        out_h, out_w = geometry.output_size
+        padded = np.pad(self.x[0].astype(np.float64), (*geometry.pads, (0, 0)))
+        kernel = self.kernel.astype(np.float64)
+        y = np.zeros((1, out_h, out_w, line.out_channels))
+        if self.bias is not None:
+            y += self.bias
+        ci, co = line.in_channels // line.groups, line.out_channels // line.groups
+        for kh, kw in np.ndindex(*line.kernel):
+            taps = padded[kh * rate_h :: step_h, kw * rate_w :: step_w][:out_h, :out_w]
+            for group in range(line.groups):
+                inputs, outputs = slice(group * ci, (group + 1) * ci), slice(group * co, (group + 1) * co)
+                if ci == co == 1:
+                    y[0, ..., group] += taps[..., group] * kernel[kh, kw, 0, group]
+                else:
+                    y[0, ..., outputs] += taps[..., inputs] @ kernel[kh, kw, :, outputs]
+        return y
+
+
+def relative_rms_error(result: NDArray[np.floating], expected: Float64Array) -> float:
+    """Root of the mean squared error, over the root of the mean square of what is expected.
+
+    A result of another shape, or one with values that are not finite, has the error infinity.
+
+    Examples
+    --------
+    >>> relative_rms_error(np.array([3.0, 4.1]), np.array([3.0, 4.0]))
+    0.02
+    >>> relative_rms_error(np.zeros(3), np.array([3.0, 4.0]))
+    inf
+    """
+    if result.shape != expected.shape or not np.isfinite(result).all():
+        return float("inf")
+    return round(float(np.linalg.norm(result - expected) / np.linalg.norm(expected)), 12)

@@ -1,0 +1,142 @@
+"""What a board found: plain values that go to the report, to JSON and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tweakconv.bench.machine import Machine
+
+__all__ = ["Board", "Entry", "LineResult", "PeerStatus", "geometric_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """Whether a library took part, and in which version; `note` says how to install it where it is missing."""
+
+    key: str
+    title: str
+    version: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contender on one line.
+
+    Attributes
+    ----------
+    contender : str
+        Its name.
+    seconds : float or None
+        Median time of a call; None where it did not compete, for the reason in `note`.
+    quartiles : tuple of float
+        The times below which a quarter and three quarters of the samples lie, in seconds.
+    error : float or None
+        Relative RMS error of its result against float64.
+    how : str
+        Which of the library's ways it used.
+    note : str
+        Why it has no time.
+    """
+
+    contender: str
+    seconds: float | None = None
+    quartiles: tuple[float, ...] = ()
+    error: float | None = None
+    how: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """All contenders on one line.
+
+    Attributes
+    ----------
+    name, kind : str
+        The line.
+    flops : int
+        Floating-point operations of its definition.
+    compute_seconds, traffic_seconds : float
+        What its operations take at the machine's FMA peak; what reading its input and weights and writing
+        its output, each once, takes in a tight loop.
+    ours : Entry
+        Us.
+    peers : tuple of Entry
+        Everybody else.
+    """
+
+    name: str
+    kind: str
+    flops: int
+    compute_seconds: float
+    traffic_seconds: float
+    ours: Entry
+    peers: tuple[Entry, ...]
+
+    @property
+    def limit_seconds(self) -> float:
+        """The time that no direct convolution can beat on this machine (the roofline at this line).
+
+        A fast algorithm such as Winograd's does fewer operations than the definition and may.
+        """
+        return max(self.compute_seconds, self.traffic_seconds)
+
+    def best(self, family: str = "") -> Entry | None:
+        """The quickest peer whose name starts with `family`; None where there is none."""
+        times = {
+            peer.contender: peer.seconds
+            for peer in self.peers
+            if peer.seconds is not None and peer.contender.startswith(family)
+        }
+        if not times:
+            return None
+        name = min(times, key=times.__getitem__)
+        return next(peer for peer in self.peers if peer.contender == name)
+
+    def ratio(self, family: str = "") -> float | None:
+        """The best peer's time over ours (above 1: we are quicker); None where either did not compete."""
+        best = self.best(family)
+        if best is None or best.seconds is None or self.ours.seconds is None:
+            return None
+        return best.seconds / self.ours.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A whole board."""
+
+    machine: Machine
+    versions: Mapping[str, str]
+    rounds: int
+    peers: tuple[PeerStatus, ...]
+    lines: tuple[LineResult, ...]
+
+    def mean_ratio(self, kind: str, family: str = "") -> float | None:
+        """Geometric mean, over the lines of a kind, of the best peer's time over ours."""
+        ratios = [line.ratio(family) for line in self.lines if line.kind == kind]
+        return geometric_mean(ratio for ratio in ratios if ratio is not None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in types that JSON has; ratios and limits, which follow from the rest, included."""
+        board = asdict(self)
+        for values, line in zip(board["lines"], self.lines, strict=True):
+            values |= {"limit_seconds": line.limit_seconds, "ratio_best_peer": line.ratio()}
+        return board
+
+
+def geometric_mean(values: Iterable[float]) -> float | None:
+    """The geometric mean, or None of nothing.
+
+    Examples
+    --------
+    >>> geometric_mean([1.0, 4.0])
+    2.0
+    >>> geometric_mean([]) is None
+    True
+    """
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else None

@@ -1,0 +1,463 @@
+"""A small builder of LLVM IR text: integers, pointers, scalars and vectors of one element type.
+
+Text is several times faster to make than an object per instruction, and the text is what the cache of
+compiled code is keyed by. Values know their builder, so address arithmetic reads as arithmetic
+(``row * stride + column``); Python integers are constants and are folded. Loops and conditions take
+Python functions as their bodies and hand values on explicitly, so no optimisation pass is needed to
+keep accumulators in registers: the IR says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tweakconv.compiler.target import Target
+
+Carry = tuple["Value", ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One SSA value: its LLVM type, how the text refers to it, and the builder that made it."""
+
+    type: str
+    ref: str
+    builder: Builder
+
+    def __add__(self, other: Value | int) -> Value:
+        return self if _is(other, 0) else self.builder.binary("add", self, other)
+
+    def __sub__(self, other: Value | int) -> Value:
+        return self if _is(other, 0) else self.builder.binary("sub", self, other)
+
+    def __mul__(self, other: Value | int) -> Value:
+        if _is(other, 0):
+            return self.builder.integer(0)
+        return self if _is(other, 1) else self.builder.binary("mul", self, other)
+
+    def __floordiv__(self, other: Value | int) -> Value:
+        """Division of values known not to be negative."""
+        return self if _is(other, 1) else self.builder.binary("udiv", self, other)
+
+    def __mod__(self, other: Value | int) -> Value:
+        return self.builder.binary("urem", self, other)
+
+    def __and__(self, other: Value | int) -> Value:
+        return self.builder.binary("and", self, other)
+
+    def __lt__(self, other: Value | int) -> Value:
+        return self.builder.compare("slt", self, other)
+
+    def __le__(self, other: Value | int) -> Value:
+        return self.builder.compare("sle", self, other)
+
+    def __gt__(self, other: Value | int) -> Value:
+        return self.builder.compare("sgt", self, other)
+
+    def __ge__(self, other: Value | int) -> Value:
+        return self.builder.compare("sge", self, other)
+
+    def equals(self, other: Value | int) -> Value:
+        """The one-bit value of ``self == other``."""
+        return self.builder.compare("eq", self, other)
+
+    def below(self, other: Value | int) -> Value:
+        """The one-bit value of ``0 <= self < other``, for `other` not negative."""
+        return self.builder.compare("ult", self, other)
+
+
+class Builder:
+    """The text of one LLVM module, for one target and one element type.
+
+    Parameters
+    ----------
+    target : Target
+        Its vector width and whether it fuses multiply and add.
+    element : str
+        ``"float"`` or ``"double"``.
+    """
+
+    def __init__(self, target: Target, element: str) -> None:
+        self.target = target
+        self.element = element
+        self.element_bytes = {"float": 4, "double": 8}[element]
+        self.lanes = target.lanes(self.element_bytes)
+        self._functions: list[str] = []
+        self._lines: list[str] = []
+        self._declared: set[str] = set()
+        self._count = 0
+        self._block = "entry"
+
+    # -- modules and functions ---------------------------------------------------------------------
+
+    def module(self) -> str:
+        """The whole module as LLVM assembly."""
+        declared = sorted(self._declared)
+        return "\n".join([f'target triple = "{self.target.triple}"', *declared, *self._functions, ""])
+
+    def function(
+        self, name: str, parameters: dict[str, str], body: Callable[..., None], *, public: bool = False
+    ) -> None:
+        """Define a function without a result: `parameters` maps names to types, `body` receives the values."""
+        self._lines, self._block = [], "entry"
+        arguments = {p: Value(t, f"%{p}", self) for p, t in parameters.items()}
+        body(**arguments)
+        listed = ", ".join(f"{t}{' noalias' if t == 'ptr' else ''} %{p}" for p, t in parameters.items())
+        linkage = "" if public else "internal "
+        width = self.target.vector_bits
+        attributes = (
+            f'nounwind "target-cpu"="{self.target.cpu}" "target-features"="{self.target.features}" '
+            f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" "no-builtins"'
+        )
+        head = f"define {linkage}void @{name}({listed}) {attributes} {{"
+        self._functions.append("\n".join([head, "entry:", *self._lines, "  ret void", "}"]))
+
+    def call(self, name: str, *arguments: Value | int) -> None:
+        """Call a function of this module."""
+        self._lines.append(f"  call void @{name}({', '.join(self._typed(a) for a in arguments)})")
+
+    # -- integers and addresses --------------------------------------------------------------------
+
+    def integer(self, number: int) -> Value:
+        """A 64-bit constant."""
+        return Value("i64", str(number), self)
+
+    def binary(self, operation: str, a: Value | int, b: Value | int) -> Value:
+        """An integer operation, folded when both sides are constants."""
+        left, right = self._value(a), self._value(b)
+        folded = _fold(operation, left.ref, right.ref)
+        if folded is not None:
+            return self.integer(folded)
+        return self._new("i64", f"{operation} i64 {left.ref}, {right.ref}")
+
+    def compare(self, predicate: str, a: Value | int, b: Value | int) -> Value:
+        """A one-bit comparison of integers."""
+        return self._new("i1", f"icmp {predicate} i64 {self._value(a).ref}, {self._value(b).ref}")
+
+    def both(self, a: Value, b: Value) -> Value:
+        """The conjunction of two one-bit values."""
+        return self._new("i1", f"and i1 {a.ref}, {b.ref}")
+
+    def select(self, condition: Value, yes: Value | int, no: Value | int) -> Value:
+        """`yes` where the condition holds, else `no`."""
+        a, b = self._value(yes), self._value(no)
+        return self._new(a.type, f"select i1 {condition.ref}, {a.type} {a.ref}, {b.type} {b.ref}")
+
+    def minimum(self, a: Value | int, b: Value | int) -> Value:
+        """The smaller of two signed integers."""
+        return self._extreme("smin", a, b)
+
+    def maximum(self, a: Value | int, b: Value | int) -> Value:
+        """The larger of two signed integers."""
+        return self._extreme("smax", a, b)
+
+    def at(self, pointer: Value, offset: Value | int) -> Value:
+        """The address `offset` elements behind a pointer."""
+        if _is(offset, 0):
+            return pointer
+        return self._new("ptr", f"getelementptr {self.element}, ptr {pointer.ref}, i64 {self._value(offset).ref}")
+
+    # -- memory ------------------------------------------------------------------------------------
+
+    def load_integer(self, pointer: Value, index: int) -> Value:
+        """The 64-bit integer at `index` of an array of integers."""
+        address = self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {index}")
+        return self._new("i64", f"load i64, ptr {address.ref}, align 8")
+
+    def next_ticket(self, counter: Value) -> Value:
+        """Take the next number from a counter that several threads share."""
+        return self._new("i64", f"atomicrmw add ptr {counter.ref}, i64 1 monotonic, align 8")
+
+    def load(self, pointer: Value, lanes: int = 1) -> Value:
+        """Load a scalar (one lane) or a vector from an address aligned to an element."""
+        return self._new(
+            self._type(lanes), f"load {self._type(lanes)}, ptr {pointer.ref}, align {self.element_bytes}"
+        )
+
+    def store(self, value: Value, pointer: Value) -> None:
+        """Store a scalar or a vector at an address aligned to an element."""
+        self._lines.append(f"  store {value.type} {value.ref}, ptr {pointer.ref}, align {self.element_bytes}")
+
+    def load_part(self, pointer: Value, count: int) -> Value:
+        """Load `count` elements into the first lanes of a whole vector; the others are zero."""
+        whole = self.zero()
+        for start, lanes in _powers_of_two(count):
+            piece = self.load(self.at(pointer, start), lanes)
+            whole = self._insert(whole, piece, start, lanes)
+        return whole
+
+    def store_part(self, value: Value, pointer: Value, count: int) -> None:
+        """Store the first `count` lanes of a vector, touching no memory behind them."""
+        for start, lanes in _powers_of_two(count):
+            self.store(self._extract(value, start, lanes), self.at(pointer, start))
+
+    def copy(self, target: Value, source: Value, count: Value | int) -> None:
+        """Copy `count` elements, a vector at a time; the two ranges are apart."""
+        self._sweep(count, lambda i, lanes: self.store(self.load(self.at(source, i), lanes), self.at(target, i)))
+
+    def fill_zero(self, target: Value, count: Value | int) -> None:
+        """Set `count` elements to zero."""
+        zeros = {1: self.scalar_zero(), self.lanes: self.zero()}
+        self._sweep(count, lambda i, lanes: self.store(zeros[lanes], self.at(target, i)))
+
+    def stack_vector(self) -> Value:
+        """Room for one vector on the stack; only in a function's first block."""
+        return self._new("ptr", f"alloca {self._type(self.lanes)}, align {self.target.vector_bits // 8}")
+
+    # -- arithmetic --------------------------------------------------------------------------------
+
+    def zero(self) -> Value:
+        """A vector of zeros."""
+        return Value(self._type(self.lanes), "zeroinitializer", self)
+
+    def scalar_zero(self) -> Value:
+        """The scalar 0."""
+        return Value(self.element, "0.0", self)
+
+    def broadcast(self, scalar: Value) -> Value:
+        """A vector with the scalar in every lane."""
+        vector = self._type(self.lanes)
+        first = self._new(vector, f"insertelement {vector} poison, {scalar.type} {scalar.ref}, i64 0")
+        return self._new(
+            vector, f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer"
+        )
+
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """``a * b + c``: one rounding where the target fuses, two where LLVM would call a library for it."""
+        if not self.target.fma:
+            return self.add(self._new(a.type, f"fmul {a.type} {a.ref}, {b.ref}"), c)
+        suffix = a.type.strip("<>").replace(" x ", "").replace("float", "f32").replace("double", "f64")
+        suffix = f"v{suffix}" if a.type.startswith("<") else suffix
+        self._declared.add(f"declare {a.type} @llvm.fma.{suffix}({a.type}, {a.type}, {a.type})")
+        return self._new(
+            a.type, f"call {a.type} @llvm.fma.{suffix}({self._typed(a)}, {self._typed(b)}, {self._typed(c)})"
+        )
+
+    def add(self, a: Value, b: Value) -> Value:
+        """``a + b`` of scalars or vectors."""
+        return self._new(a.type, f"fadd {a.type} {a.ref}, {b.ref}")
+
+    def relu(self, value: Value) -> Value:
+        """``max(value, 0)`` with NaN kept."""
+        zero = "zeroinitializer" if value.type.startswith("<") else "0.0"
+        kind = f"<{self.lanes} x i1>" if value.type.startswith("<") else "i1"
+        negative = self._new(kind, f"fcmp olt {value.type} {value.ref}, {zero}")
+        return self._new(
+            value.type,
+            f"select {kind} {negative.ref}, {value.type} {zero}, {value.type} {value.ref}",
+        )
+
+    def load_strided(self, pointer: Value, stride: int) -> Value:
+        """Load a vector whose lanes lie `stride` elements apart, reading nothing outside first and last lane."""
+        if stride == 1:
+            return self.load(pointer, self.lanes)
+        if stride > self.lanes // 2:
+            return self._gather(pointer, stride)
+        # `stride` overlapping loads cover the span; each lane is picked from the last that starts before it.
+        last = (self.lanes - 1) * (stride - 1)
+        starts = [*range(0, last, self.lanes), last]
+        holder = [max(i for i, s in enumerate(starts) if s <= lane * stride) for lane in range(self.lanes)]
+        whole = self.load(pointer, self.lanes)
+        for i, start in enumerate(starts[1:], 1):
+            piece = self.load(self.at(pointer, start), self.lanes)
+            lanes = [lane * stride - start + self.lanes if holder[lane] == i else lane for lane in range(self.lanes)]
+            if i == 1:
+                lanes = [lane * stride if holder[lane] == 0 else index for lane, index in enumerate(lanes)]
+            lanes = [index if holder[lane] <= i else 0 for lane, index in enumerate(lanes)]
+            whole = self._shuffle(whole, piece, lanes)
+        return whole
+
+    # -- control flow ------------------------------------------------------------------------------
+
+    def loop(
+        self,
+        start: Value | int,
+        stop: Value | int,
+        body: Callable[..., Sequence[Value] | None],
+        carry: Sequence[Value] = (),
+        *,
+        step: Value | int = 1,
+        once: bool = False,
+    ) -> Carry:
+        """Repeat ``carry = body(index, *carry)`` for index from `start` below `stop`; returns the last carry.
+
+        With `once` the caller promises at least one turn, which saves the test before the first.
+        """
+        first, end, size = self._value(start), self._value(stop), self._value(step)
+        label = self._label("loop")
+        entry = self._block
+        if once:
+            self._lines.append(f"  br label %{label}")
+        else:
+            enter = self.compare("slt", first, end)
+            self._lines.append(f"  br i1 {enter.ref}, label %{label}, label %{label}.done")
+        self._start(label)
+        position = len(self._lines)  # phis are written here once the body's values are known
+        index = self._name("i64")
+        inside = [self._name(value.type) for value in carry]
+        results = list(body(index, *inside) or ())
+        following = index + size
+        again = self.compare("slt", following, end)
+        latch = self._block
+        phis = [self._phi(index, (first, entry), (following, latch))]
+        phis += [
+            self._phi(name, (before, entry), (after, latch))
+            for name, before, after in zip(inside, carry, results, strict=True)
+        ]
+        self._lines[position:position] = phis
+        self._lines.append(f"  br i1 {again.ref}, label %{label}, label %{label}.done")
+        self._start(f"{label}.done")
+        if once:
+            return tuple(results)
+        merged = [self._name(value.type) for value in carry]
+        self._lines += [
+            self._phi(name, (before, entry), (after, latch))
+            for name, before, after in zip(merged, carry, results, strict=True)
+        ]
+        return tuple(merged)
+
+    def forever(self, body: Callable[[Callable[[Value], None]], None]) -> None:
+        """Repeat `body(leave_if)` until the condition it hands to ``leave_if`` holds."""
+        label = self._label("forever")
+        self._lines.append(f"  br label %{label}")
+        self._start(label)
+
+        def leave_if(condition: Value) -> None:
+            inner = self._label("stay")
+            self._lines.append(f"  br i1 {condition.ref}, label %{label}.done, label %{inner}")
+            self._start(inner)
+
+        body(leave_if)
+        self._lines.append(f"  br label %{label}")
+        self._start(f"{label}.done")
+
+    def when(
+        self,
+        condition: Value,
+        then: Callable[[], Sequence[Value] | None],
+        otherwise: Callable[[], Sequence[Value] | None] | None = None,
+    ) -> Carry:
+        """Run one of two bodies; returns the values that the one that ran handed back."""
+        label = self._label("if")
+        self._lines.append(f"  br i1 {condition.ref}, label %{label}.then, label %{label}.else")
+        self._start(f"{label}.then")
+        yes = list(then() or ())
+        after_then = self._block
+        self._lines.append(f"  br label %{label}.end")
+        self._start(f"{label}.else")
+        no = list((otherwise() if otherwise else None) or ())
+        after_else = self._block
+        self._lines.append(f"  br label %{label}.end")
+        self._start(f"{label}.end")
+        merged = [self._name(value.type) for value in yes]
+        self._lines += [
+            self._phi(name, (a, after_then), (b, after_else))
+            for name, a, b in zip(merged, yes, no, strict=True)
+        ]
+        return tuple(merged)
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def _new(self, kind: str, text: str) -> Value:
+        value = self._name(kind)
+        self._lines.append(f"  {value.ref} = {text}")
+        return value
+
+    def _name(self, kind: str) -> Value:
+        self._count += 1
+        return Value(kind, f"%v{self._count}", self)
+
+    def _label(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}{self._count}"
+
+    def _start(self, label: str) -> None:
+        self._lines.append(f"{label}:")
+        self._block = label
+
+    def _phi(self, name: Value, *incoming: tuple[Value, str]) -> str:
+        return f"  {name.ref} = phi {name.type} " + ", ".join(f"[{v.ref}, %{block}]" for v, block in incoming)
+
+    def _value(self, value: Value | int) -> Value:
+        return value if isinstance(value, Value) else self.integer(value)
+
+    def _typed(self, value: Value | int) -> str:
+        known = self._value(value)
+        return f"{known.type} {known.ref}"
+
+    def _type(self, lanes: int) -> str:
+        return self.element if lanes == 1 else f"<{lanes} x {self.element}>"
+
+    def _extreme(self, name: str, a: Value | int, b: Value | int) -> Value:
+        self._declared.add(f"declare i64 @llvm.{name}.i64(i64, i64)")
+        return self._new("i64", f"call i64 @llvm.{name}.i64({self._typed(a)}, {self._typed(b)})")
+
+    def _sweep(self, count: Value | int, body: Callable[[Value, int], None]) -> None:
+        whole = self.binary("and", self._value(count), -self.lanes)
+        self.loop(0, whole, lambda i: body(i, self.lanes), step=self.lanes)
+        self.loop(whole, count, lambda i: body(i, 1))
+
+    def _shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        mask = ", ".join(f"i32 {lane}" for lane in lanes)
+        kind = f"<{len(lanes)} x {self.element}>"
+        return self._new(kind, f"shufflevector {a.type} {a.ref}, {b.type} {b.ref}, <{len(lanes)} x i32> <{mask}>")
+
+    def _gather(self, pointer: Value, stride: int) -> Value:
+        vector = Value(self._type(self.lanes), "poison", self)
+        for lane in range(self.lanes):
+            scalar = self.load(self.at(pointer, lane * stride))
+            vector = self._new(
+                vector.type,
+                f"insertelement {vector.type} {vector.ref}, {scalar.type} {scalar.ref}, i64 {lane}",
+            )
+        return vector
+
+    def _extract(self, vector: Value, start: int, lanes: int) -> Value:
+        if lanes == self.lanes:
+            return vector
+        if lanes == 1:
+            return self._new(self.element, f"extractelement {vector.type} {vector.ref}, i64 {start}")
+        return self._shuffle(vector, vector, range(start, start + lanes))
+
+    def _insert(self, vector: Value, piece: Value, start: int, lanes: int) -> Value:
+        if lanes == self.lanes:
+            return piece
+        if lanes == 1:
+            return self._new(
+                vector.type,
+                f"insertelement {vector.type} {vector.ref}, {piece.type} {piece.ref}, i64 {start}",
+            )
+        wide = self._shuffle(piece, piece, [*range(lanes), *[0] * (self.lanes - lanes)])
+        picks = [
+            self.lanes + lane - start if start <= lane < start + lanes else lane for lane in range(self.lanes)
+        ]
+        return self._shuffle(vector, wide, picks)
+
+
+def _is(value: Value | int, number: int) -> bool:
+    return (value.ref == str(number) and value.type == "i64") if isinstance(value, Value) else value == number
+
+
+def _fold(operation: str, a: str, b: str) -> int | None:
+    if "%" in a or "%" in b:
+        return None
+    x, y = int(a), int(b)
+    return {
+        "add": x + y,
+        "sub": x - y,
+        "mul": x * y,
+        "udiv": x // y if y else None,
+        "urem": x % y if y else None,
+        "and": x & y,
+    }[operation]
+
+
+def _powers_of_two(count: int) -> list[tuple[int, int]]:
+    """Split `count` lanes into runs of a power of two, longest first: 7 is 4, 2, 1."""
+    runs, start = [], 0
+    for bit in reversed(range(count.bit_length())):
+        if count >> bit & 1:
+            runs.append((start, 1 << bit))
+            start += 1 << bit
+    return runs

@@ -1,0 +1,130 @@
+"""How a convolution's work is cut up: blocks of output channels and pixels, and chunks of the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tweakconv.compiler.emit import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """The sizes a schedule works in.
+
+    Attributes
+    ----------
+    out_channels : int
+        Output channels of one group.
+    out_block : int
+        Output channels of one microkernel call.
+    multiple : int
+        The last, smaller block is padded to a multiple of this.
+    pixels : tuple of int
+        Pixels of one microkernel call, widest first.
+    chunk : tuple of int
+        Kernel rows, kernel columns and input channels summed in registers at a time.
+    blocks_per_pass : int
+        Blocks of output channels computed for a block of pixels before the next block of pixels.
+    """
+
+    out_channels: int
+    out_block: int
+    multiple: int
+    pixels: tuple[int, ...]
+    chunk: tuple[int, int, int]
+    blocks_per_pass: int
+
+    @property
+    def full_blocks(self) -> int:
+        """Number of whole blocks of output channels."""
+        return self.out_channels // self.out_block
+
+    @property
+    def tail(self) -> int:
+        """Output channels of the last block where it is not whole, else 0."""
+        return self.out_channels % self.out_block
+
+    @property
+    def out_block_count(self) -> int:
+        """Number of blocks of output channels."""
+        return self.full_blocks + bool(self.tail)
+
+    @property
+    def padded_out(self) -> int:
+        """Output channels of a group with the last block padded."""
+        return self.full_blocks * self.out_block + self.padded_width(self.tail)
+
+    def padded_width(self, width: int) -> int:
+        """A block's width as its weights are packed."""
+        return -(-width // self.multiple) * self.multiple
+
+    def out_blocks(self) -> Iterator[tuple[int, int, int]]:
+        """First channel, channels and padded channels of each block."""
+        for start in range(0, self.out_channels, self.out_block):
+            width = min(self.out_block, self.out_channels - start)
+            yield start, width, self.padded_width(width)
+
+    def distinct_widths(self) -> list[tuple[int, int]]:
+        """Channels and padded channels of a whole block and of the last, where there are such."""
+        widths = ([self.out_block] if self.full_blocks else []) + ([self.tail] if self.tail else [])
+        return [(width, self.padded_width(width)) for width in widths]
+
+    def chunks(self, sizes: tuple[int, ...]) -> Iterator[ChunkRange]:
+        """The chunks of a sum over kernel rows, kernel columns and input channels, in order."""
+        rows, columns, channels = (
+            [slice(start, min(start + step, size)) for start in range(0, size, step)]
+            for size, step in zip(sizes, self.chunk, strict=True)
+        )
+        for row in rows:
+            for column in columns:
+                for channel in channels:
+                    yield ChunkRange(row, column, channel)
+
+
+class ChunkRange(NamedTuple):
+    """The part of a kernel that one chunk sums over."""
+
+    rows: slice
+    columns: slice
+    channels: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk in emitted code: where it starts, what is left of it after rows in the padding are skipped.
+
+    Attributes
+    ----------
+    starts, counts : tuple of Value
+        First kernel row, column and input channel, and how many of each.
+    taps : Value
+        Products of the whole chunk for one output channel.
+    skipped : Value
+        How many of them were skipped at its beginning.
+    mode : Value
+        Bit 0: the sum's first chunk; bit 1: its last.
+    """
+
+    starts: tuple[Value, ...]
+    counts: tuple[Value, ...]
+    taps: Value
+    skipped: Value
+    mode: Value
+
+
+def even_step(size: int, limit: int, multiple: int = 1) -> int:
+    """The step not above `limit` that cuts `size` most evenly, a multiple of `multiple` where it cuts at all.
+
+    Examples
+    --------
+    >>> even_step(256, 60, 4), even_step(9, 5), even_step(7, 10)
+    (52, 5, 7)
+    """
+    if size <= limit:
+        return size
+    pieces = -(-size // max(1, limit))
+    step = -(-size // pieces)
+    rounded = -(-step // multiple) * multiple
+    return rounded if rounded <= limit else max(1, limit // multiple * multiple or limit)

@@ -1,0 +1,131 @@
+"""What a processor offers the code generator: vector width, registers, fused multiply-add, caches.
+
+A target is named, not measured: the same name gives the same blocking and so the same bits on every
+machine that can run it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A processor family to generate code for.
+
+    Attributes
+    ----------
+    name : str
+        How users and tests name it.
+    triple, cpu, features : str
+        What LLVM is told.
+    vector_bits : int
+        Width of one vector register.
+    registers : int
+        Number of vector registers.
+    fma : bool
+        Whether a multiply and an add are one instruction with one rounding.
+    l1_bytes, l2_bytes : int
+        Data caches of one core, assumed on the small side of what the family has.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: str
+    vector_bits: int
+    registers: int
+    fma: bool
+    l1_bytes: int
+    l2_bytes: int
+
+    def lanes(self, element_bytes: int) -> int:
+        """How many elements of a size fit in one vector.
+
+        Examples
+        --------
+        >>> TARGETS["avx512"].lanes(4), TARGETS["avx2"].lanes(8)
+        (16, 4)
+        """
+        return self.vector_bits // (8 * element_bytes)
+
+
+_LINUX_X86 = "x86_64-unknown-linux-gnu"
+_KIB = 1024
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("avx512", _LINUX_X86, "x86-64-v4", "", 512, 32, True, 32 * _KIB, 1024 * _KIB),
+        Target("avx2", _LINUX_X86, "x86-64-v3", "", 256, 16, True, 32 * _KIB, 256 * _KIB),
+        Target("x86-64", _LINUX_X86, "x86-64", "", 128, 16, False, 32 * _KIB, 256 * _KIB),
+        Target("aarch64", "aarch64-unknown-linux-gnu", "generic", "+neon", 128, 32, True, 32 * _KIB, 512 * _KIB),
+    )
+}
+"""The families code can be generated for, fastest first within an architecture."""
+
+_NEEDS = {
+    "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "avx2": {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"},
+    "x86-64": {"sse2"},
+    "aarch64": {"neon"},
+}
+_NEEDS["avx512"] |= _NEEDS["avx2"]
+
+
+def get_target(name: str | None = None) -> Target:
+    """The target of a name, or the best one this processor can run.
+
+    The environment variable ``TWEAKCONV_TARGET`` names one where no name is given.
+
+    Parameters
+    ----------
+    name : str, optional
+        One of `TARGETS`.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not a target, or one this processor cannot run.
+    """
+    name = name or os.environ.get("TWEAKCONV_TARGET") or _best_host_name()
+    if name not in TARGETS:
+        raise ValueError(f"target: received {name!r}; choose one of {', '.join(sorted(TARGETS))}")
+    if name not in runnable_targets():
+        raise ValueError(
+            f"target: received {name!r}, which this processor cannot run; it runs "
+            f"{', '.join(runnable_targets())}"
+        )
+    return _for_host(name)
+
+
+@functools.cache
+def runnable_targets() -> tuple[str, ...]:
+    """Names of the targets whose code this processor can run, fastest first."""
+    import llvmlite.binding as llvm  # noqa: PLC0415 - loaded when code is first generated
+
+    architecture = llvm.get_process_triple().split("-")[0]
+    have = {name for name, on in llvm.get_host_cpu_features().items() if on}
+    same = {"x86_64": ("avx512", "avx2", "x86-64"), "amd64": ("avx512", "avx2", "x86-64")}
+    same |= {"aarch64": ("aarch64",), "arm64": ("aarch64",)}
+    # Advanced SIMD is part of every AArch64 application processor, whatever the feature list says.
+    return tuple(n for n in same.get(architecture, ()) if architecture in ("aarch64", "arm64") or _NEEDS[n] <= have)
+
+
+def _best_host_name() -> str:
+    names = runnable_targets()
+    if not names:
+        raise RuntimeError("tweakconv generates code for x86-64 and AArch64; this processor is neither")
+    return names[0]
+
+
+@functools.cache
+def _for_host(name: str) -> Target:
+    """The named target with this process' own triple (operating system and object format)."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    import llvmlite.binding as llvm  # noqa: PLC0415
+
+    return replace(TARGETS[name], triple=llvm.get_process_triple())

@@ -1,0 +1,295 @@
+"""Image files in and out: PNG, JPEG and TIFF, 8 and 16 bits, with nothing lost that is not said.
+
+Pillow reads JPEG, palettes and everything of 8 bits; it cuts 16-bit colour down to 8 bits, so PNG files of
+16 bits go through imagecodecs and TIFF files through tifffile, which keep every bit.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import shutil
+import struct
+import warnings
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import imagecodecs
+import numpy as np
+from PIL import Image as pillow
+from PIL import UnidentifiedImageError
+
+from tweakconv.picture import MAX_PIXELS, ImageFileError, Picture, check_size, split_channels, upright
+
+JPEG_QUALITY: Final = 95
+_FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
+_TIFF_SIGNATURES: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_ORIENTATION_TAG: Final = 0x0112
+
+
+def read_image(path: str | os.PathLike[str]) -> Picture:
+    """Read a PNG, JPEG or TIFF file, whatever its name says.
+
+    Palettes and samples of fewer than 8 bits are expanded, and the orientation a camera noted is applied, so
+    that the pixels are as a viewer shows them; `Picture.notes` says what was done.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Picture
+        Height x width pixels in the file's own units: a 16-bit file gives uint16 values, bit for bit.
+
+    Raises
+    ------
+    ImageFileError
+        Where the file is missing, empty, damaged, cut short, larger than `MAX_PIXELS`, or of a kind that
+        would not survive (CMYK, Lab, signed or 32-bit integers).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "ramp.png"
+    ...     write_image(path, Picture(np.arange(6, dtype=np.uint16).reshape(2, 3, 1) * 10_000))
+    ...     read_image(path).pixels[..., 0].tolist()
+    [[0, 10000, 20000], [30000, 40000, 50000]]
+    """
+    path = Path(path)
+    try:
+        return _decode(_bytes_of(path))
+    except ImageFileError as problem:
+        raise ImageFileError(f"{path}: {problem}") from None
+    except MemoryError:
+        raise ImageFileError(f"{path}: takes more memory than there is") from None
+    except pillow.DecompressionBombError:
+        raise ImageFileError(f"{path}: has more than the {MAX_PIXELS:,} pixels held at once") from None
+    except Exception as problem:  # decoders meet damaged bytes with errors of every class
+        raise ImageFileError(f"{path}: damaged or cut short ({_one_line(problem)})") from None
+
+
+def check_writable(
+    path: str | os.PathLike[str],
+    like: Picture,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Refuse, before any work is done, what `write_image` would refuse.
+
+    Parameters
+    ----------
+    path
+        The file to be written.
+    like
+        A picture of the kind to be written; its size does not matter.
+    source
+        The file that was read, which gets words of its own.
+    overwrite
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ImageFileError
+        Where the name ends in no known format, the format cannot hold the picture, the folder is missing, or
+        the file exists and `overwrite` is false.
+
+    Examples
+    --------
+    >>> check_writable("edges.jpg", Picture(np.zeros((2, 2, 3), np.uint16)))
+    Traceback (most recent call last):
+    ...
+    tweakconv.picture.ImageFileError: edges.jpg: JPEG cannot hold 16-bit samples; write .png or .tif instead
+    """
+    path = Path(path)
+    try:
+        _check_format(path, like)
+        _check_place(path, source, overwrite)
+    except ImageFileError as problem:
+        raise ImageFileError(f"{path}: {problem}") from None
+    except OSError as problem:
+        raise ImageFileError(f"{path}: cannot be written ({_one_line(problem)})") from None
+
+
+def write_image(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False) -> None:
+    """Write a picture in the format that the file's name ends in, all of it or nothing.
+
+    The bytes go to a file beside it that then takes its name, so that a reader never meets half a picture and
+    a failure leaves what was there before. PNG and TIFF are lossless; JPEG is written at quality 95 without
+    chroma subsampling. The colour profile is carried along, other metadata is not.
+
+    Parameters
+    ----------
+    path
+        The file; `.png`, `.jpg`, `.jpeg`, `.tif` or `.tiff`.
+    picture
+        What to write; its depth and kind are kept.
+    overwrite
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ImageFileError
+        As `check_writable`, or where the disk refuses.
+    """
+    path = Path(path)
+    check_writable(path, picture, overwrite=overwrite)
+    try:
+        data = _encode(picture, _FORMATS[path.suffix.lower()])
+        _write_whole(Path(os.path.realpath(path)), data)  # a link goes on pointing where it did
+    except ImageFileError as problem:
+        raise ImageFileError(f"{path}: {problem}") from None
+    except OSError as problem:
+        raise ImageFileError(f"{path}: cannot be written ({_one_line(problem)})") from None
+
+
+# Reading
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageFileError("is a folder, not an image file")
+        if path.exists() and not path.is_file():
+            raise ImageFileError("is not an ordinary file")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ImageFileError("no such file") from None
+    except OSError as problem:
+        raise ImageFileError(f"cannot be read ({_one_line(problem)})") from None
+    if not data:
+        raise ImageFileError("is empty (0 bytes)")
+    return data
+
+
+def _decode(data: bytes) -> Picture:
+    if data.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)):
+        with warnings.catch_warnings(action="ignore"):  # large or slightly irregular: read all the same
+            return _decode_png_or_jpeg(data)
+    if data.startswith(_TIFF_SIGNATURES):
+        from tweakconv.tiff import decode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
+
+        return decode_tiff(data)
+    raise ImageFileError("is not a PNG, JPEG or TIFF image")
+
+
+def _decode_png_or_jpeg(data: bytes) -> Picture:
+    with pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as opened:  # the header only
+        check_size(opened.height, opened.width)
+        notes = _notes_on(opened)
+        # The bit depth is the 9th byte of the header chunk, which comes first in a PNG file.
+        is_png16 = data.startswith(_PNG_SIGNATURE) and data[24] == 16
+        samples = imagecodecs.png_decode(data) if is_png16 else np.asarray(_grey_or_rgb(opened))
+        picture = split_channels(samples, opened.info.get("icc_profile"), notes)
+        return upright(picture, opened.getexif().get(_ORIENTATION_TAG, 1))
+
+
+def _grey_or_rgb(opened: pillow.Image) -> pillow.Image:
+    if opened.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        raise ImageFileError(f"holds {opened.mode} colours; convert it to RGB or grey first")
+    is_grey = opened.mode in ("1", "L", "LA")
+    has_alpha = opened.mode.endswith("A") or "transparency" in opened.info
+    if opened.mode == "1" and has_alpha:
+        opened = opened.convert("L")  # Pillow makes the one transparent grey an alpha channel from here only
+    return opened.convert(("L" if is_grey else "RGB") + ("A" if has_alpha else ""))
+
+
+def _notes_on(opened: pillow.Image) -> list[str]:
+    notes = []
+    if opened.mode in ("1", "P"):
+        notes.append("palette expanded" if opened.mode == "P" else "1-bit samples expanded to 8 bits")
+    frames = getattr(opened, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"only the first of {frames} frames was read")
+    return notes
+
+
+# Writing
+
+
+def _check_format(path: Path, like: Picture) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        ending = f"ends in {suffix!r}" if suffix else "has no ending"
+        raise ImageFileError(f"the name {ending}, not in one of {', '.join(_FORMATS)}")
+    name = _FORMATS[suffix]
+    if like.is_float and name != "TIFF":
+        raise ImageFileError(f"{name} cannot hold floating-point samples; write .tif instead")
+    if name == "JPEG" and like.bits != 8:
+        raise ImageFileError(f"JPEG cannot hold {like.bits}-bit samples; write .png or .tif instead")
+    if name == "JPEG" and like.alpha is not None:
+        raise ImageFileError("JPEG cannot hold an alpha channel; write .png or .tif instead")
+
+
+def _check_place(path: Path, source: str | os.PathLike[str] | None, overwrite: bool) -> None:
+    if path.is_dir():
+        raise ImageFileError("is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ImageFileError(f"there is no folder {path.parent}")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise ImageFileError("is not an ordinary file")
+    if not overwrite:
+        is_source = source is not None and path.samefile(source)
+        what = "is the picture that was read" if is_source else "exists already"
+        raise ImageFileError(f"{what}; choose another name, or replace it with --force (overwrite=True)")
+
+
+def _encode(picture: Picture, name: str) -> bytes:
+    if name == "JPEG":
+        return _encode_jpeg(picture)
+    if name == "PNG":
+        return _encode_png(picture)
+    from tweakconv.tiff import encode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
+
+    return encode_tiff(picture)
+
+
+def _encode_png(picture: Picture) -> bytes:
+    data = bytes(imagecodecs.png_encode(picture.interleaved))
+    if picture.icc_profile is None:
+        return data
+    # imagecodecs writes no profile: its chunk goes right after the header, which takes the first 33 bytes.
+    body = b"iCCPICC profile\0\0" + zlib.compress(picture.icc_profile)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return data[:33] + chunk + data[33:]
+
+
+def _encode_jpeg(picture: Picture) -> bytes:
+    height, width = picture.size
+    if max(height, width) > 65_535:
+        raise ImageFileError(f"JPEG ends at 65535 pixels a side, this is {width} x {height}; write .png")
+    buffer = io.BytesIO()
+    image = pillow.fromarray(picture.interleaved)
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=picture.icc_profile)
+    return buffer.getvalue()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+        if path.exists():
+            shutil.copymode(path, beside)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _one_line(problem: BaseException) -> str:
+    if isinstance(problem, UnidentifiedImageError):
+        return "its header cannot be understood"
+    text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    return " ".join(text.split())[:200] or type(problem).__name__

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import UnidentifiedImageError
 
-from tweakconv.picture import MAX_PIXELS, ImageFileError, Picture, check_size, split_channels, upright
+from tweakconv.picture import MAX_PIXELS, ImageFileError, Picture, Pixels, check_size, split_channels, upright
 
 JPEG_QUALITY: Final = 95
 _FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -73,7 +73,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     except pillow.DecompressionBombError:
         raise ImageFileError(f"{path}: has more than the {MAX_PIXELS:,} pixels held at once") from None
     except Exception as problem:  # decoders meet damaged bytes with errors of every class
-        raise ImageFileError(f"{path}: damaged or cut short ({_one_line(problem)})") from None
+        raise ImageFileError(f"{path}: damaged or cut short: {_one_line(problem)}") from None
 
 
 def check_writable(
@@ -187,7 +187,7 @@ def _decode_png_or_jpeg(data: bytes) -> Picture:
         notes = _notes_on(opened)
         # The bit depth is the 9th byte of the header chunk, which comes first in a PNG file.
         is_png16 = data.startswith(_PNG_SIGNATURE) and data[24] == 16
-        samples = imagecodecs.png_decode(data) if is_png16 else np.asarray(_grey_or_rgb(opened))
+        samples = _png16(data) if is_png16 else np.asarray(_grey_or_rgb(opened))
         picture = split_channels(samples, opened.info.get("icc_profile"), notes)
         return upright(picture, opened.getexif().get(_ORIENTATION_TAG, 1))
 
@@ -202,6 +202,21 @@ def _grey_or_rgb(opened: pillow.Image) -> pillow.Image:
     return opened.convert(("L" if is_grey else "RGB") + ("A" if has_alpha else ""))
 
 
+def _png16(data: bytes) -> Pixels:
+    """The samples of a PNG file of 16 bits, of shape (height, width) or (height, width, channels).
+
+    The decoder is handed only the chunks that make up the pixels: about any other that is slightly irregular,
+    a colour profile for instance, libpng would print a warning.
+    """
+    kept, place = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] in (b"IHDR", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(data[place:end])
+        place = end
+    return np.asarray(imagecodecs.png_decode(b"".join(kept)))
+
+
 def _notes_on(opened: pillow.Image) -> list[str]:
     notes = []
     if opened.mode in ("1", "P"):
@@ -209,6 +224,8 @@ def _notes_on(opened: pillow.Image) -> list[str]:
     frames = getattr(opened, "n_frames", 1)
     if frames > 1:
         notes.append(f"only the first of {frames} frames was read")
+    if opened.getexif():
+        notes.append("its EXIF data (camera, date, place) is not carried over")
     return notes
 
 
@@ -290,6 +307,6 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 def _one_line(problem: BaseException) -> str:
     if isinstance(problem, UnidentifiedImageError):
-        return "its header cannot be understood"
+        return "its header makes no sense"
     text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-    return " ".join(text.split())[:200] or type(problem).__name__
+    return " ".join(text.split())[:100] or type(problem).__name__

@@ -79,8 +79,9 @@ def _check_page(page: Any) -> None:
         raise ImageFileError(f"holds {photometric} colours; convert it to RGB or grey first")
     colours = _COLOURS[photometric]
     if page.samplesperpixel not in (colours, colours + 1):
+        expected = f"{colours}, or {colours + 1} with alpha"
         raise ImageFileError(
-            f"holds {page.samplesperpixel} channels; grey or RGB and at most one alpha are read"
+            f"has {page.samplesperpixel} samples a pixel, where {photometric} has {expected}"
         )
     kind, bits = page.dtype.kind, page.bitspersample
     is_float = kind == "f" and bits in (32, 64) and photometric in ("MINISBLACK", "RGB")
@@ -111,15 +112,17 @@ def _whole_depth(samples: Pixels, bits: int, notes: list[str]) -> Pixels:
         return samples.astype(samples.dtype.newbyteorder("="), copy=False)
     dtype = np.dtype(np.uint8 if bits < 8 else np.uint16)
     notes.append(f"{bits}-bit samples expanded to {dtype.itemsize * 8} bits")
-    return np.rint(samples * (np.iinfo(dtype).max / (2**bits - 1))).astype(dtype)
+    wider: Pixels = np.rint(samples * ((2 ** (8 * dtype.itemsize) - 1) / (2**bits - 1))).astype(dtype)
+    return wider
 
 
 def _straight(samples: Pixels) -> Pixels:
     """Colours divided by the alpha in the last channel, black where that is 0."""
     colour, alpha = samples[..., :-1].astype(np.float64), samples[..., -1:]
-    colour = np.divide(colour * _top(samples), alpha, out=np.zeros_like(colour), where=alpha != 0)
+    top = _top(samples)
+    colour = np.divide(colour * top, alpha, out=np.zeros_like(colour), where=alpha != 0)
     if samples.dtype.kind != "f":
-        colour = np.rint(colour.clip(0, _top(samples)))
+        colour = np.rint(colour.clip(0, top))
     return np.concatenate([colour.astype(samples.dtype), alpha], axis=2)
 
 
@@ -130,7 +133,7 @@ def _channels_last(samples: Pixels) -> Pixels:
 
 
 def _top(samples: Pixels) -> int:
-    return 1 if samples.dtype.kind == "f" else 2 ** (8 * samples.dtype.itemsize) - 1
+    return 1 if samples.dtype.kind == "f" else 2 ** (8 * int(samples.dtype.itemsize)) - 1
 
 
 @contextmanager

@@ -46,12 +46,12 @@ class Machine:
     memory_gbytes: float
 
 
-def measure_machine(threads: int = 1, pinned: tuple[int, ...] = (), cpus: int | None = None) -> Machine:
-    """Measure this machine's limits on so many threads.
+def measure_machine(threads: int, cpus: int, pinned: tuple[int, ...]) -> Machine:
+    """Measure this machine's limits on so many threads; `cpus` and `pinned` are only noted down.
 
     Examples
     --------
-    >>> machine = measure_machine()
+    >>> machine = measure_machine(threads=1, cpus=2, pinned=())
     >>> machine.fma_gflops > 1 and machine.memory_gbytes > 0.1
     True
     """
@@ -59,7 +59,7 @@ def measure_machine(threads: int = 1, pinned: tuple[int, ...] = (), cpus: int | 
     seconds = stream_seconds(MEMORY_BYTES, MEMORY_BYTES, threads)
     return Machine(
         cpu=cpu_name(),
-        cpus=cpus or len(_allowed_cpus()),
+        cpus=cpus,
         threads=threads,
         pinned=pinned,
         vector_bits=bits,
@@ -79,17 +79,16 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def best_cpus(count: int) -> tuple[int, ...]:
-    """So many of the CPUs this process may use, each on a core of its own as far as there are enough.
+def best_cpus() -> tuple[int, ...]:
+    """The CPUs this process may use, best first: one of each core before the second of any.
 
-    The last ones come first, because interrupts are usually served by the first.
+    Among equals the last come first, because interrupts are usually served by the first.
     """
     allowed = sorted(_allowed_cpus(), reverse=True)
-    cores: dict[str, int] = {}
+    firsts: dict[str, int] = {}
     for cpu in allowed:
-        cores.setdefault(_core_of(cpu), cpu)
-    firsts = list(cores.values())
-    return tuple((firsts + [cpu for cpu in allowed if cpu not in firsts])[:count])
+        firsts.setdefault(_core_of(cpu), cpu)
+    return (*firsts.values(), *(cpu for cpu in allowed if cpu not in firsts.values()))
 
 
 def pin(cpus: tuple[int, ...]) -> tuple[int, ...]:

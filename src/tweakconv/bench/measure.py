@@ -1,62 +1,76 @@
-"""The measuring process: reads a request on standard input, writes what it measures as lines of JSON.
+"""The measuring process: takes a request, and sends back what it finds, one finding at a time.
 
-It is a process of its own because the libraries take their thread settings from the environment when they
-are imported, and because one that crashes must not take the report with it. Run by `board.run_board`.
+It is a process of its own because libraries take their thread settings from the environment when they are
+imported, and because one that crashes must not take the report with it. `board.run_board` starts it.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 from tweakconv.bench.contender import CannotExpressError, Contender, Prepared
-from tweakconv.bench.geometries import LINES, Line
+from tweakconv.bench.geometries import Line
 from tweakconv.bench.limits import stream_seconds
 from tweakconv.bench.machine import Machine, best_cpus, measure_machine, pin
-from tweakconv.bench.ours import OURS, Ours
-from tweakconv.bench.peers import Peer, select_peers
+from tweakconv.bench.ours import Ours
+from tweakconv.bench.peers import Peer
 from tweakconv.bench.problem import Problem, relative_rms_error
-from tweakconv.bench.results import Entry, LineResult, PeerStatus
+from tweakconv.bench.results import Entry, Finding, LineResult, PeerStatus, Setting, Working
 from tweakconv.bench.timing import interleave, median, quantile
 
-__all__ = ["WORST_ERROR", "Request", "measure_line", "serve"]
+__all__ = ["WORST_ERROR", "Request", "main", "measure_line", "serve"]
 
 #: A contender whose relative RMS error is larger computed something else (float32 gives 1e-6, bfloat16 4e-3).
 WORST_ERROR = 1e-4
 
-Emit = Callable[[str, Any], None]
+Emit = Callable[[Finding], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to measure: names of lines, keys of peers, rounds, threads, data format of ours."""
+    """What to measure."""
 
     lines: tuple[Line, ...]
-    peers: tuple[str, ...]
+    peers: tuple[Peer, ...]
     rounds: int
     threads: int
 
 
+def main() -> None:
+    """Serve one request: pickled on standard input, the findings pickled on standard output."""
+    request: Request = pickle.load(sys.stdin.buffer)
+    # Whatever a library prints goes to standard error: standard output belongs to the findings.
+    findings = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def emit(finding: Finding) -> None:
+        pickle.dump(finding, findings)
+        findings.flush()
+
+    serve(request, emit)
+
+
 def serve(request: Request, emit: Emit) -> None:
-    """Measure everything that is asked for, and emit each finding as it comes."""
-    allowed = len(best_cpus(os.cpu_count() or 1))
-    pinned = pin(best_cpus(request.threads))
-    machine = measure_machine(request.threads, pinned, allowed)
-    emit("machine", asdict(machine))
-    emit("versions", {name: version(name) for name in ("tweakconv", "numpy", "llvmlite")} | {"python": platform.python_version()})
+    """Measure everything the request asks for, and emit each finding as it comes."""
+    cpus = best_cpus()
+    pinned = pin(cpus[: request.threads])
+    machine = measure_machine(request.threads, len(cpus), pinned)
     contenders: list[Contender] = []
-    for peer in select_peers(request.peers):
+    peers: list[PeerStatus] = []
+    for peer in request.peers:
+        emit(Working(f"the import of {peer.title}"))
         status, sent = _invite(peer, request.threads)
-        emit("peer", asdict(status))
+        peers.append(status)
         contenders += sent
+    emit(Setting(machine, _versions(), tuple(peers), request.rounds))
     for line in request.lines:
-        emit("line", asdict(measure_line(line, Ours(request.threads), contenders, request.rounds, machine, emit)))
+        emit(measure_line(line, Ours(request.threads), contenders, request.rounds, machine, emit))
 
 
 def measure_line(
@@ -65,42 +79,61 @@ def measure_line(
     peers: Sequence[Contender],
     rounds: int,
     machine: Machine,
-    emit: Emit = lambda kind, value: None,
+    emit: Emit = lambda finding: None,
 ) -> LineResult:
-    """All contenders on one line, in interleaved rounds, each result compared with float64."""
+    """All contenders on one line: results compared with float64, then times in interleaved rounds."""
     problem = Problem.of(line)
     expected = problem.expected()
-    ready: dict[str, Prepared] = {}
     entries: dict[str, Entry] = {}
+    ready: dict[str, Prepared] = {}
     for contender in (ours, *peers):
-        name = contender.name
-        emit("working", f"{name} on {line.name}")
+        emit(Working(f"{contender.name} on {line.name}"))
         try:
             prepared = contender.prepare(problem)
             error = relative_rms_error(prepared.to_nhwc(prepared.run()), expected)
         except CannotExpressError as reason:
-            entries[name] = Entry(name, note=str(reason))
-        except Exception as failure:  # noqa: BLE001  a library's failure is a finding, not an end
-            entries[name] = Entry(name, note=f"failed: {type(failure).__name__}: {failure}")
+            entry = Entry(contender.name, note=str(reason))
+        except Exception as failure:  # whatever fails in a library is a finding, not the end of the board
+            entry = Entry(contender.name, note=f"failed: {_in_short(failure)}")
         else:
-            if error > WORST_ERROR:
-                entries[name] = Entry(name, error=error, how=prepared.how, note=f"excluded: relative error {error:.1e}")
+            entry = Entry(contender.name, error=error, how=prepared.how)
+            if error <= WORST_ERROR:
+                ready[contender.name] = prepared
             else:
-                ready[name] = prepared
-                entries[name] = Entry(name, error=error, how=prepared.how)
-    emit("working", line.name)
+                entry = replace(entry, note=f"excluded: its result is wrong, relative error {error:.1e}")
+        entries[contender.name] = entry
+    emit(Working(f"the rounds of {line.name}"))
     samples = interleave({name: prepared.run for name, prepared in ready.items()}, rounds)
     for name, seconds in samples.items():
-        entry = entries[name]
         quartiles = (quantile(seconds, 0.25), quantile(seconds, 0.75))
-        entries[name] = Entry(name, median(seconds), quartiles, entry.error, entry.how)
-    own = entries.pop(ours.name)
+        entries[name] = replace(entries[name], seconds=median(seconds), quartiles=quartiles)
     return LineResult(
         name=line.name,
         kind=line.kind,
         flops=line.flops,
         compute_seconds=line.flops / (machine.fma_gflops * 1e9),
         traffic_seconds=stream_seconds(line.read_bytes, line.write_bytes, machine.threads),
-        ours=own,
-        peers=tuple(entries.values()),
+        ours=entries[ours.name],
+        peers=tuple(entries[peer.name] for peer in peers),
     )
+
+
+def _invite(peer: Peer, threads: int) -> tuple[PeerStatus, tuple[Contender, ...]]:
+    """What a library sends to the board, or why it sends nothing."""
+    if peer.missing:
+        return PeerStatus(peer.key, peer.title, None, f"not installed: {peer.how_to_install}"), ()
+    try:
+        return PeerStatus(peer.key, peer.title, peer.version), peer.contenders(threads)
+    except Exception as failure:  # a broken installation is reported like a missing one
+        return PeerStatus(peer.key, peer.title, peer.version, f"failed: {_in_short(failure)}"), ()
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("tweakconv", "numpy", "llvmlite")}
+    return {"Python": platform.python_version(), **packages}
+
+
+def _in_short(failure: Exception) -> str:
+    """The first line of an exception's message, under its name."""
+    words = str(failure).strip().splitlines() or ["no message"]
+    return f"{type(failure).__name__}: {words[0][:200]}"

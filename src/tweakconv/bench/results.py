@@ -9,7 +9,16 @@ from typing import Any
 
 from tweakconv.bench.machine import Machine
 
-__all__ = ["Board", "Entry", "LineResult", "PeerStatus", "geometric_mean"]
+__all__ = [
+    "Board",
+    "Entry",
+    "Finding",
+    "LineResult",
+    "PeerStatus",
+    "Setting",
+    "Working",
+    "geometric_mean",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +115,43 @@ class LineResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """A whole board."""
+class Setting:
+    """What a board was measured with.
+
+    Attributes
+    ----------
+    machine : Machine
+        Where, on how many threads, and the limits there.
+    versions : mapping of str to str
+        Versions of Python, of ours and of what ours needs, by name.
+    peers : tuple of PeerStatus
+        Which libraries took part.
+    rounds : int
+        How many turns each contender had on each line.
+    """
 
     machine: Machine
     versions: Mapping[str, str]
-    rounds: int
     peers: tuple[PeerStatus, ...]
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What the measuring process does next; said so that a crash can be traced to it."""
+
+    at: str
+
+
+#: What the measuring process sends: once the setting, then the lines.
+Finding = Setting | Working | LineResult
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A whole board."""
+
+    setting: Setting
     lines: tuple[LineResult, ...]
 
     def mean_ratio(self, kind: str, family: str = "") -> float | None:

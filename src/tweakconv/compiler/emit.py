@@ -201,9 +201,9 @@ class Builder:
         zeros = {1: self.scalar_zero(), self.lanes: self.zero()}
         self._sweep(count, lambda i, lanes: self.store(zeros[lanes], self.at(target, i)))
 
-    def stack_vector(self) -> Value:
-        """Room for one vector on the stack; only in a function's first block."""
-        return self._new("ptr", f"alloca {self._type(self.lanes)}, align {self.target.vector_bits // 8}")
+    def stack_room(self, elements: int) -> Value:
+        """Room for some elements on the stack; only in a function's first block."""
+        return self._new("ptr", f"alloca [{elements} x {self.element}], align {self.target.vector_bits // 8}")
 
     # -- arithmetic --------------------------------------------------------------------------------
 
@@ -238,14 +238,16 @@ class Builder:
         """``a + b`` of scalars or vectors."""
         return self._new(a.type, f"fadd {a.type} {a.ref}, {b.ref}")
 
-    def relu(self, value: Value) -> Value:
-        """``max(value, 0)`` with NaN kept."""
-        zero = "zeroinitializer" if value.type.startswith("<") else "0.0"
-        kind = f"<{self.lanes} x i1>" if value.type.startswith("<") else "i1"
-        negative = self._new(kind, f"fcmp olt {value.type} {value.ref}, {zero}")
+    def minus_infinity(self) -> Value:
+        """A vector of minus infinities."""
+        lane = f"{self.element} 0xFFF0000000000000"
+        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
+
+    def raise_to(self, value: Value, floor: Value) -> Value:
+        """``max(value, floor)`` of two vectors, with NaN in `value` kept."""
+        bits = self._new(f"<{self.lanes} x i1>", f"fcmp olt {value.type} {value.ref}, {floor.ref}")
         return self._new(
-            value.type,
-            f"select {kind} {negative.ref}, {value.type} {zero}, {value.type} {value.ref}",
+            value.type, f"select {bits.type} {bits.ref}, {floor.type} {floor.ref}, {value.type} {value.ref}"
         )
 
     def load_strided(self, pointer: Value, stride: int) -> Value:

@@ -114,6 +114,32 @@ class Chunk:
     mode: Value
 
 
+def split_width(width: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """How many blocks of each size (widest first) cover a width with the least work.
+
+    Work is the pixels computed, those beyond the width included, plus a little for each block; small blocks
+    cost as much as four pixels, since their few sums wait for each other.
+
+    Examples
+    --------
+    >>> split_width(28, (6, 5, 4, 2)), split_width(7, (6, 5, 4, 2)), split_width(1000, (6, 5, 4, 2))
+    ((3, 2, 0, 0), (0, 1, 0, 1), (165, 2, 0, 0))
+    """
+    widest = sizes[0]
+    certain = max(0, width // widest - 4)
+    rest = width - certain * widest
+    best: list[tuple[float, tuple[int, ...]]] = [(0.0, (0,) * len(sizes))]
+    for covered in range(1, rest + 1):
+        options = []
+        for i, size in enumerate(sizes):
+            cost, counts = best[max(0, covered - size)]
+            more = (*counts[:i], counts[i] + 1, *counts[i + 1 :])
+            options.append((cost + max(size, widest / 3) + 0.25, more))
+        best.append(min(options))
+    counts = best[rest][1]
+    return (counts[0] + certain, *counts[1:])
+
+
 def even_step(size: int, limit: int, multiple: int = 1) -> int:
     """The step not above `limit` that cuts `size` most evenly, a multiple of `multiple` where it cuts at all.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.epilogue import Finish
+from tweakconv.compiler.schedules.epilogue import Epilogue
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
@@ -21,6 +21,8 @@ _CHUNK_STEPS = 512
 """Products per chunk: 2 vectors x 512 steps of weights (64 KiB for AVX-512) stream from the second-level cache."""
 
 _WINDOW_BYTES = 1 << 20
+_MOST_PIXELS = 12
+_U = (1, 2, 3, 4)
 """What a thread's padded window may take."""
 
 
@@ -37,11 +39,12 @@ def out_pixel_stride(spec: ConvSpec) -> int:
 def blocking(spec: ConvSpec, target: Target) -> Blocking:
     """Blocks that keep all sums in registers, and chunks whose weights and windows fit the caches."""
     lanes = target.lanes(spec.element_bytes)
-    vectors = 1 if spec.group_out <= lanes else 2
+    needed = -(-spec.group_out // lanes)
+    vectors = -(-needed // -(-needed // (4 if target.registers >= 32 else 2)))
     # Besides the sums: the weights, one broadcast value, and a product where multiply and add are apart.
     spare = vectors + 1 + (0 if target.fma else 1)
-    most = min(14, (target.registers - spare) // vectors)
-    pixels = tuple(sorted({most, -(-most // 2), min(4, -(-most // 2))}, reverse=True))
+    most = min(_MOST_PIXELS, (target.registers - spare) // vectors)
+    pixels = tuple(sorted({most, most - 1, -(-2 * most // 3), -(-most // 3)}, reverse=True))
     kh, kw = spec.kernel
     columns = even_step(kw, max(1, _CHUNK_STEPS // spec.group_in)) if spec.group_in <= _CHUNK_STEPS else 1
     channels = even_step(spec.group_in, _CHUNK_STEPS, 4)
@@ -119,12 +122,15 @@ def emit_micro(
     # Taps of a kernel row and their channels lie one behind another: one loop instead of two.
     merged = ci == spec.in_channels and (spec.dilation[1] == 1 or kw == 1) and spec.kernel[1] % kw == 0
     sizes = [ci * kw] if merged else [ci, spec.group_in % ci or ci]
-    unroll = max(u for u in (1, 2, 3, 4) if gcd(*sizes) % u == 0)
+    busy = width == blocking.out_block and pixels >= blocking.pixels[1]
+    unroll = max(u for u in (_U if busy else (1, 2)) if gcd(*sizes) % u == 0)
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value,
     ) -> None:  # fmt: skip
+        unwanted = b.stack_room(padded)
+
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
                 weights = [b.load(b.at(w, (u * vectors + v) * lanes), lanes) for v in range(vectors)]
@@ -153,27 +159,19 @@ def emit_micro(
             )  # fmt: skip
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (pixels * vectors)])[1:]
-        finish = Finish(b, spec, blocking, mode)
-
-        def store(first: bool, last: bool) -> None:
-            addends = [b.load(b.at(bias, v * lanes), lanes) for v in range(vectors)] if first and spec.bias else []
-
-            def one(p: int) -> None:
-                for v in range(vectors):
-                    at = b.at(y, p * out_pixel + v * lanes)
-                    filled = min(lanes, width - v * lanes)
-                    value = sums[p * vectors + v]
-                    if addends:
-                        value = b.add(value, addends[v])
-                    if not first:
-                        value = b.add(value, b.load_part(at, filled))
-                    b.store_part(finish.activate(value, last), at, filled)
-
-            one(0)
-            for p in range(1, pixels):
-                b.when(count > p, lambda p=p: one(p))
-
-        finish.each_case(store)
+        end = Epilogue.of(b, mode, whole=blocking.chunk == (*spec.kernel, spec.group_in), relu=spec.relu)
+        addend, addend_stride = end.before(bias, y, out_pixel)
+        for p in range(pixels):
+            target = b.at(y, p * out_pixel)
+            if p:  # pixels beyond the count go to the stack: no branch, and no memory of others
+                target = b.select(count > p, target, unwanted)
+            before = b.at(addend, addend_stride * p) if isinstance(addend_stride, Value) else addend
+            if isinstance(addend_stride, Value) and p:
+                before = b.select(count > p, before, unwanted)
+            for v in range(vectors):
+                filled = min(lanes, width - v * lanes)
+                total = b.add(sums[p * vectors + v], b.load_part(b.at(before, v * lanes), filled))
+                b.store_part(end.finish(total), b.at(target, v * lanes), filled)
 
     pointers = dict.fromkeys(("x", "w", "y", "bias"), "ptr")
     names = ("x", "x_row", "x_channel", "w", "y", "y_channel", "bias", "rows", "columns", "channels", "mode", "count")

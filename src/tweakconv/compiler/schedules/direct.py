@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
-from tweakconv.compiler.schedules.blocking import Blocking, Chunk
+from tweakconv.compiler.schedules.blocking import Blocking, Chunk, split_width
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 SHAPE_FIELDS = (
     "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "rows_per_task", "bands",
     "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
+    "blocks_0", "blocks_1", "blocks_2", "blocks_3",
 )  # fmt: skip
 """The run-time integers of one call, in order; strides count elements."""
 
@@ -53,6 +54,10 @@ class DirectPlan:
         """Size of the padded copy of one block's window that each thread keeps."""
         form = _form(self.spec)
         return int(form.window_elements(self.spec, self.blocking)) * self.spec.element_bytes
+
+    def blocks(self, out_width: int) -> tuple[int, ...]:
+        """How many blocks of each size cover an output row."""
+        return split_width(out_width, self.blocking.pixels)
 
     def rows_per_task(self, out_height: int, row_bytes: int, tasks_wanted: int) -> int:
         """How many output rows one task computes, from the bytes that a row of input and output takes.
@@ -266,34 +271,18 @@ class _Driver:
     def _row(
         self, task: _Task, chunk: Chunk, w: Value, ih: Value, rows_inside: Value, source: Value, target: Value
     ) -> None:
-        """Cut one output row into blocks of pixels: whole blocks, then the smallest few that cover the rest."""
-        b, widest = self.b, self.blocking.pixels[0]
-        out_width = self.shape["out_width"]
+        """One output row: as many blocks of each size as the call says, the last perhaps not full."""
+        b = self.b
+        ow = b.integer(0)
+        for index, pixels in enumerate(self.blocking.pixels):
+            stop = ow + self.shape[f"blocks_{index}"] * pixels
 
-        def block(pixels: int, ow: Value, count: Value | int) -> None:
-            self._block(task, chunk, w, ih, rows_inside, source, target, pixels, ow, count)
+            def block(ow: Value, pixels: int = pixels) -> None:
+                count = b.minimum(b.integer(pixels), self.shape["out_width"] - ow)
+                self._block(task, chunk, w, ih, rows_inside, source, target, pixels, ow, count)
 
-        whole = out_width // widest * widest
-        b.loop(0, whole, lambda ow: block(widest, ow, widest), step=widest)
-
-        def rest(level: int, ow: Value) -> None:
-            left = out_width - ow
-            pixels = self.blocking.pixels[level]
-            smaller = self.blocking.pixels[level + 1 :]
-            if not smaller:
-                b.when(left > 0, lambda: block(pixels, ow, left))
-                return
-
-            def take() -> list[Value]:
-                count = b.minimum(left, pixels)
-                block(pixels, ow, count)
-                return [ow + count]
-
-            # This block is worth taking, whole or not, once the smaller ones could not cover the rest.
-            (following,) = b.when(left > (sum(smaller) if level == 0 else smaller[0]), take, lambda: [ow])
-            rest(level + 1, following)
-
-        rest(0, whole)
+            b.loop(ow, stop, block, step=pixels)
+            ow = stop
 
     def _block(
         self,
@@ -306,7 +295,7 @@ class _Driver:
         target: Value,
         pixels: int,
         ow: Value,
-        count: Value | int,
+        count: Value,
     ) -> None:
         """One block of pixels: find its input, in the image or in a padded copy, and run all its channels."""
         b, spec, s = self.b, self.spec, self.shape

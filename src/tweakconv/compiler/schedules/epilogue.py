@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tweakconv.compiler.emit import Builder, Value
-from tweakconv.compiler.schedules.blocking import Blocking
-from tweakconv.compiler.spec import ConvSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
-    """Emits the end of a microkernel once for each case of the chunk it ends.
+class Epilogue:
+    """The end of a microkernel, without branches.
+
+    A sum's first chunk starts from the bias, later ones from what the output holds; the activation is a lower
+    bound that is minus infinity until the last chunk.
 
     Attributes
     ----------
-    mode : Value
-        Bit 0: the sum's first chunk; bit 1: its last.
+    whole : bool
+        Whether the sum has one chunk, known when the code is made.
+    first : Value
+        One bit: this is the sum's first chunk.
+    floor : Value or None
+        A vector: what results are raised to; None where there is no activation.
     """
 
     builder: Builder
-    spec: ConvSpec
-    blocking: Blocking
-    mode: Value
+    whole: bool
+    first: Value
+    floor: Value | None
 
-    def each_case(self, store: Callable[[bool, bool], None]) -> None:
-        """Emit ``store(first, last)`` for each case that can occur, under the test for it."""
+    @classmethod
+    def of(cls, builder: Builder, mode: Value, *, whole: bool, relu: bool) -> Epilogue:
+        """Prepare the end of a microkernel; bit 0 of `mode` says first chunk, bit 1 last."""
+        floor = None
+        if relu:
+            floor = builder.zero()
+            if not whole:
+                floor = builder.select((mode & 2).equals(2), floor, builder.minus_infinity())
+        return cls(builder, whole, (mode & 1).equals(1), floor)
+
+    def before(self, bias: Value, old: Value, old_stride: Value | int) -> tuple[Value, Value | int]:
+        """Where the addends of successive pixels lie, and how far apart."""
+        if self.whole:
+            return bias, 0
         b = self.builder
-        if self.blocking.chunk == (*self.spec.kernel, self.spec.group_in):
-            store(True, True)
-            return
-        not_last = (lambda: b.when((self.mode & 2).equals(2), lambda: store(False, True), lambda: store(False, False)))
-        later = not_last if self.spec.relu else (lambda: store(False, False))
-        b.when((self.mode & 1).equals(1), lambda: store(True, False), later)
+        return b.select(self.first, bias, old), b.select(self.first, 0, old_stride)
 
-    def activate(self, value: Value, last: bool) -> Value:
-        """The activation, where there is one and the sum is complete."""
-        return self.builder.relu(value) if last and self.spec.relu else value
+    def finish(self, total: Value) -> Value:
+        """The activation of a total, where there is one; NaN stays NaN."""
+        return total if self.floor is None else self.builder.raise_to(total, self.floor)

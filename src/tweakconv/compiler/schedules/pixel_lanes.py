@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.epilogue import Finish
+from tweakconv.compiler.schedules.epilogue import Epilogue
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
@@ -34,7 +34,7 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     """Blocks that keep all sums in registers: as many channels as there are up to six, the rest in columns."""
     lanes = target.lanes(spec.element_bytes)
     wide = target.registers >= 32
-    out_block = min(spec.group_out, 6)
+    out_block = min(spec.group_out, 6 if target.fma else 4)
     spare = 2 + (0 if target.fma else 1)
     vectors = max(1, min(8 if wide else 4, (target.registers - spare) // (out_block + 1)))
     pixels = tuple(v * lanes for v in sorted({vectors, -(-vectors // 2), 1}, reverse=True))
@@ -96,20 +96,47 @@ def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
 def emit_micro(
     b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int, padded: int
 ) -> None:
-    """Define a microkernel of `pixels` columns times `width` output channels."""
-    lanes = b.lanes
-    vectors = pixels // lanes
-    _, kw, ci = blocking.chunk
-    stride, dilation = spec.strides[1], spec.dilation[1]
-    even = spec.kernel[1] % kw == 0
-    unroll = kw if even and kw * vectors * width <= 128 else 1
+    """Define a microkernel of `pixels` columns times `width` output channels.
+
+    Where fewer columns are wanted, it works on a copy of the output on the stack.
+    """
+    whole = blocking.chunk == (*spec.kernel, spec.group_in)
+    _emit_sums(b, spec, blocking, f"{name}_sums", pixels, width)
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value,
     ) -> None:  # fmt: skip
-        spill = b.stack_vector()
+        tile = b.stack_room(width * pixels)
 
+        def sums(y: Value, y_channel: Value | int) -> None:
+            b.call(f"{name}_sums", x, x_row, x_channel, w, y, y_channel, bias, rows, columns, channels, mode)
+
+        def by_tile() -> None:
+            if not whole:
+                b.loop(0, width, lambda c: b.copy(b.at(tile, c * pixels), b.at(y, c * y_channel), count))
+            sums(tile, pixels)
+            b.loop(0, width, lambda c: b.copy(b.at(y, c * y_channel), b.at(tile, c * pixels), count))
+
+        b.when(count.equals(pixels), lambda: sums(y, y_channel), by_tile)
+
+    b.function(name, _types(*_NAMES, "count"), body)
+
+
+def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
+    """Define the microkernel proper, for whole blocks of columns."""
+    lanes = b.lanes
+    vectors = pixels // lanes
+    _, kw, ci = blocking.chunk
+    stride, dilation = spec.strides[1], spec.dilation[1]
+    even = spec.kernel[1] % kw == 0
+    busy = width == blocking.out_block and pixels == blocking.pixels[0]
+    unroll = kw if even and kw * vectors * width <= (128 if busy else 32) else 1
+
+    def body(
+        x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value,
+    ) -> None:  # fmt: skip
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
                 inputs = [
@@ -135,34 +162,22 @@ def emit_micro(
             return b.loop(0, inner, lambda i, *carry: channel(b.at(at, i * x_channel), carry), carry, once=True)
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (vectors * width)])[1:]
-        finish = Finish(b, spec, blocking, mode)
-
-        def store(first: bool, last: bool) -> None:
-            def one(c: int, v: int) -> None:
+        end = Epilogue.of(b, mode, whole=blocking.chunk == (*spec.kernel, spec.group_in), relu=spec.relu)
+        for c in range(width):
+            start = b.broadcast(b.load(b.at(bias, c)))
+            for v in range(vectors):
                 at = b.at(b.at(y, y_channel * c), v * lanes)
-                value = sums[c * vectors + v]
-                if first and spec.bias:
-                    value = b.add(value, b.broadcast(b.load(b.at(bias, c))))
+                addend = start if end.whole else b.select(end.first, start, b.load(at, lanes))
+                b.store(end.finish(b.add(sums[c * vectors + v], addend)), at)
 
-                def finished(value: Value, at: Value, lanes: int) -> None:
-                    total = value if first else b.add(value, b.load(at, lanes))
-                    b.store(finish.activate(total, last), at)
+    b.function(name, _types(*_NAMES), body)
 
-                def partly() -> None:
-                    b.store(value, spill)
-                    b.loop(0, count - v * lanes, lambda i: finished(b.load(b.at(spill, i)), b.at(at, i), 1))
 
-                b.when(count >= (v + 1) * lanes, lambda: finished(value, at, lanes), partly)
+_NAMES = ("x", "x_row", "x_channel", "w", "y", "y_channel", "bias", "rows", "columns", "channels", "mode")
 
-            for c in range(width):
-                for v in range(vectors):
-                    one(c, v)
 
-        finish.each_case(store)
-
-    pointers = dict.fromkeys(("x", "w", "y", "bias"), "ptr")
-    names = ("x", "x_row", "x_channel", "w", "y", "y_channel", "bias", "rows", "columns", "channels", "mode", "count")
-    b.function(name, {n: pointers.get(n, "i64") for n in names}, body)
+def _types(*names: str) -> dict[str, str]:
+    return {name: "ptr" if name in ("x", "w", "y", "bias") else "i64" for name in names}
 
 
 def _window(spec: ConvSpec, chunk: tuple[int, int, int], pixels: int) -> int:

@@ -1,0 +1,145 @@
+"""A tweaked filter on the picture of a file: its colours convolved, its alpha sampled, its kind kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tweakconv.geometry import AxisGeometry, ConvGeometry, IntPerAxis, PaddingLike, extend
+from tweakconv.kernels import Kernel
+from tweakconv.ops import filter2d
+from tweakconv.picture import Picture, check_size
+from tweakconv.value_range import Fitted, fit
+
+#: How much red, green and blue add to grey: luma of ITU-R BT.601, as Pillow, OpenCV and MATLAB take it.
+LUMA: Final = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A filtered picture and how it came about.
+
+    Attributes
+    ----------
+    picture
+        Of the depth and kind of the one that was filtered.
+    geometry
+        Sizes, pads and taps, axis 0 down and axis 1 across.
+    fitted
+        What became of values that the file could not hold.
+    seconds
+        Time of the convolution alone, the first call for a kernel including its compilation.
+    """
+
+    picture: Picture
+    geometry: ConvGeometry
+    fitted: Fitted
+    seconds: float
+
+
+def filter_picture(
+    picture: Picture,
+    kernel: Kernel,
+    *,
+    strides: IntPerAxis = 1,
+    padding: PaddingLike = "same",
+    dilation_rate: IntPerAxis = 1,
+    flip: bool = False,
+    grey: bool = False,
+    value_range: str = "auto",
+) -> Filtered:
+    """Filter the colours of a picture and bring the result back into the kind of its file.
+
+    The arithmetic is in the file's own units, float32 (float64 for files of it), so a kernel that sums to 1
+    keeps values where they are; padding holds zeros, which are black. Alpha is not convolved: each output
+    takes that of the pixel at the centre of its window, or of the nearest pixel where the centre lies in the
+    padding. The centre of a window of even span is the earlier one of its two middle pixels.
+
+    Parameters
+    ----------
+    picture
+        Pixels of shape (height, width, 1 or 3).
+    kernel
+        Weights of shape (height, width), applied to every colour channel alike.
+    strides, padding, dilation_rate
+        As `tweakconv.filter2d` takes them.
+    flip
+        Turn the kernel by 180 degrees: the convolution of mathematics.
+    grey
+        Weigh the colours to grey first, without rounding in between; the result is grey.
+    value_range
+        One of `tweakconv.value_range.RANGES`.
+
+    Raises
+    ------
+    ValueError
+        For an argument that the geometry or `value_range` refuses, or a result of too many pixels.
+
+    Examples
+    --------
+    >>> from tweakconv.kernels import parse_kernel
+    >>> row = Picture(np.array([[[10], [20], [60], [10]]], np.uint8))
+    >>> filtered = filter_picture(row, parse_kernel("-1 0 1"), padding="valid")
+    >>> filtered.picture.pixels.ravel().tolist(), filtered.fitted.report
+    ([50, 10], 'abs: 1 of 2 values (50.0%) were negative and lost their sign')
+    """
+    geometry = ConvGeometry.of(
+        picture.size, kernel.size, strides=strides, padding=padding, dilation_rate=dilation_rate
+    )
+    check_size(*geometry.output_size)
+    dtype = picture.pixels.dtype
+    colours = picture.pixels.astype(np.float64 if dtype == np.float64 else np.float32)
+    with np.errstate(over="ignore"):
+        weights = kernel.weights.astype(colours.dtype)
+    if not np.isfinite(weights).all():
+        raise ValueError(f"kernel {kernel.label} has weights that {colours.dtype} cannot hold")
+    if grey and not picture.is_grey:
+        colours = (colours @ np.array(LUMA, colours.dtype))[..., None]
+        # A profile of colours says nothing about grey.
+        picture = replace(picture, icc_profile=None)
+    started = time.perf_counter()
+    values = filter2d(
+        colours,
+        weights,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        flip=flip,
+    )
+    seconds = time.perf_counter() - started
+    fitted = fit(values, dtype, value_range, kernel.sum)
+    alpha = None if picture.alpha is None else sample_centres(picture.alpha, geometry)
+    return Filtered(replace(picture, pixels=fitted.values, alpha=alpha), geometry, fitted, seconds)
+
+
+def sample_centres(plane: NDArray[Any], geometry: ConvGeometry) -> NDArray[Any]:
+    """For each output, the pixel at the centre of its window, the nearest one where that lies in the padding.
+
+    Parameters
+    ----------
+    plane
+        Of shape (height, width), the input size of the geometry.
+    geometry
+        Of two axes.
+
+    Returns
+    -------
+    ndarray
+        Of the output size.
+
+    Examples
+    --------
+    >>> geometry = ConvGeometry.of((1, 5), (1, 3), strides=2, padding="same")
+    >>> sample_centres(np.array([[10, 11, 12, 13, 14]]), geometry).tolist()
+    [[10, 12, 14]]
+    """
+
+    def centres(axis: AxisGeometry) -> NDArray[np.intp]:
+        offset = (axis.effective_kernel - 1) // 2
+        return np.array([extend(axis.first(o) + offset, axis.input, "edge") for o in range(axis.output)])
+
+    return plane[np.ix_(*map(centres, geometry.axes))]

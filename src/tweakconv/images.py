@@ -258,7 +258,7 @@ def _check_place(path: Path, source: str | os.PathLike[str] | None, overwrite: b
     if not overwrite:
         is_source = source is not None and path.samefile(source)
         what = "is the picture that was read" if is_source else "exists already"
-        raise ImageFileError(f"{what}; choose another name, or replace it with --force (overwrite=True)")
+        raise ImageFileError(f"{what}; choose another name, or have it replaced with --force")
 
 
 def _encode(picture: Picture, name: str) -> bytes:

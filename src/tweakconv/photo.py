@@ -90,7 +90,8 @@ def filter_picture(
     geometry = ConvGeometry.of(
         picture.size, kernel.size, strides=strides, padding=padding, dilation_rate=dilation_rate
     )
-    check_size(*geometry.output_size)
+    height, width = geometry.output_size
+    check_size(height, width, "output")
     dtype = picture.pixels.dtype
     colours = picture.pixels.astype(np.float64 if dtype == np.float64 else np.float32)
     with np.errstate(over="ignore"):

@@ -125,7 +125,7 @@ def upright(picture: Picture, orientation: int) -> Picture:
     return replace(picture, pixels=turned(picture.pixels), alpha=alpha, notes=notes)
 
 
-def check_size(height: int, width: int) -> None:
+def check_size(height: int, width: int, what: str = "image") -> None:
     """Refuse an image of more than `MAX_PIXELS` pixels, from its header alone.
 
     Raises
@@ -135,12 +135,12 @@ def check_size(height: int, width: int) -> None:
 
     Examples
     --------
-    >>> check_size(20_000, 30_000)
+    >>> check_size(20_000, 30_000, "output")
     Traceback (most recent call last):
     ...
-    tweakconv.picture.ImageFileError: 30000 x 20000 = 600,000,000 pixels, at most 178,956,970 are held at once
+    tweakconv.picture.ImageFileError: output of 30000 x 20000 = 600,000,000 pixels; at most ...
     """
-    if height * width > MAX_PIXELS:
-        raise ImageFileError(
-            f"{width} x {height} = {height * width:,} pixels, at most {MAX_PIXELS:,} are held at once"
-        )
+    pixels = height * width
+    if pixels > MAX_PIXELS:
+        size = f"{width} x {height} = {pixels:,} pixels"
+        raise ImageFileError(f"{what} of {size}; at most {MAX_PIXELS:,} are held at once")

@@ -13,8 +13,8 @@ RANGES: Final = {
     "auto": "clip where the kernel's numbers sum to more than 0, otherwise abs",
     "clip": "below black becomes black, beyond white becomes white",
     "abs": "the sign is dropped, then what is beyond white becomes white",
-    "stretch": "the smallest value becomes black, the largest white, linearly",
-    "midgrey": "0 becomes mid-grey, and the value farthest from 0 black or white, linearly",
+    "stretch": "the smallest value becomes black, the largest white",
+    "midgrey": "0 becomes mid-grey, the value farthest from it black or white",
 }
 
 

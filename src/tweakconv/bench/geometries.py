@@ -67,6 +67,16 @@ class Line:
         return 1 < self.groups == self.in_channels == self.out_channels
 
     @property
+    def one_filter(self) -> bool:
+        """Whether this is one filter that passes over an image of one channel, as image libraries know it.
+
+        The output has the size of the image, and the kernel's middle is at the output's pixel.
+        """
+        centred = all(kernel == 2 * pad + 1 for kernel, pad in zip(self.kernel, self.pad, strict=True))
+        tweaks = {*self.strides, *self.dilation_rate, self.in_channels, self.out_channels}
+        return centred and tweaks == {1} and not self.bias
+
+    @property
     def name(self) -> str:
         """What the board calls this line, made of its numbers."""
         words = ["depthwise"] if self.depthwise else []

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 __all__ = ["interleave", "median", "quantile"]
 
 #: Calls thrown away after each switch between contenders: PyTorch's depthwise needs about five to recover.
+#: Long calls need fewer, and stop being thrown away after WARMUP_SECONDS.
 WARMUPS = 5
+WARMUP_SECONDS = 0.1
 #: A contender is on for this long in each round (and for at least MIN_SAMPLES samples).
 VISIT_SECONDS = 0.02
 MIN_SAMPLES = 3
@@ -63,9 +65,12 @@ def interleave(
 
 
 def _visit(run: Run, seconds: float) -> list[float]:
-    for _ in range(WARMUPS - 1):
-        run()
-    calls = max(1, round(SAMPLE_SECONDS / max(_time(run, 1), 1e-7)))
+    end = time.perf_counter() + WARMUP_SECONDS
+    for _ in range(WARMUPS):
+        last = _time(run, 1)
+        if time.perf_counter() > end:
+            break
+    calls = max(1, round(SAMPLE_SECONDS / max(last, 1e-7)))
     samples: list[float] = []
     end = time.perf_counter() + seconds
     while len(samples) < MIN_SAMPLES or time.perf_counter() < end:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 _EXTRA = {"click", "PIL", "imagecodecs", "tifffile"}
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 + the number of the signal, as shells count
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_BROKEN_PIPE = 1  # as click does where it meets one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after one line on stderr about what was wrong with the request; 130 after Ctrl-C, 141 where
+        0, or 2 after one line on stderr about what was wrong with the request; 130 after Ctrl-C, 1 where
         nobody reads the output any more.
     """
     try:

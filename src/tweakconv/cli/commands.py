@@ -18,23 +18,25 @@ def run(arguments: Sequence[str] | None) -> int:
     """Run one command: 0 where it went well, 2 after one line on stderr where it did not."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a file name may hold what the terminal cannot show
     try:
         status = main_command.main(arguments, prog_name="tweakconv", standalone_mode=False)
     except click.Abort:
         raise KeyboardInterrupt from None
-    except click.ClickException as problem:
-        context = getattr(problem, "ctx", None)
-        return _refuse(context.command_path if context else "tweakconv", problem.format_message())
-    except (ValueError, TypeError, OverflowError) as problem:
-        return _refuse("tweakconv", str(problem))
+    except click.UsageError as problem:
+        command = problem.ctx.command_path if problem.ctx else "tweakconv"
+        return _refuse(f"{problem.format_message().rstrip('.')} (see {command} --help)")
+    except (click.ClickException, ValueError, TypeError, OverflowError) as problem:
+        return _refuse(str(problem))
     except MemoryError:
-        return _refuse("tweakconv", "this takes more memory than there is")
+        return _refuse("this takes more memory than there is")
     return status if isinstance(status, int) else 0
 
 
-def _refuse(command: str, message: str) -> int:
-    click.echo(f"{command}: {' '.join(message.split())}", err=True)
+def _refuse(message: str) -> int:
+    click.echo(f"tweakconv: {' '.join(message.split())}", err=True)
     return 2
 
 

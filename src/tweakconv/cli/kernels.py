@@ -15,7 +15,7 @@ Examples:
 """
 
 
-@click.command(name="kernels", epilog=_EXAMPLES)
+@click.command(name="kernels", epilog=_EXAMPLES, short_help="The named kernels.")
 @click.argument("kernel", required=False)
 def command(kernel: str | None) -> None:
     """List the named kernels with their numbers, or show one KERNEL."""

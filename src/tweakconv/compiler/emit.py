@@ -176,8 +176,9 @@ class Builder:
         )
 
     def store(self, value: Value, pointer: Value) -> None:
-        """Store a scalar or a vector at an address aligned to an element."""
-        self._lines.append(f"  store {value.type} {value.ref}, ptr {pointer.ref}, align {self.element_bytes}")
+        """Store a scalar or a vector at an address aligned to an element, or an integer at one aligned to that."""
+        align = 8 if value.type == "i64" else self.element_bytes
+        self._lines.append(f"  store {value.type} {value.ref}, ptr {pointer.ref}, align {align}")
 
     def load_part(self, pointer: Value, count: int) -> Value:
         """Load `count` elements into the first lanes of a whole vector; the others are zero."""

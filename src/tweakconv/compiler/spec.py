@@ -23,8 +23,8 @@ class ConvSpec:
         NHWC (True) or NCHW (False), for input and output alike.
     double : bool
         float64 instead of float32.
-    bias, relu : bool
-        What follows the sum, fused into the store.
+    relu : bool
+        Whether the activation follows the sum and its bias.
     """
 
     kernel: tuple[int, int]
@@ -35,7 +35,6 @@ class ConvSpec:
     groups: int
     channels_last: bool
     double: bool
-    bias: bool
     relu: bool
 
     @property

@@ -83,8 +83,20 @@ def pads(padding: AxisPadding, size: int, span: int, stride: int) -> tuple[int, 
             return span - 1, span - 1
         case "causal":
             return span - 1, 0
-    outputs = -(-size // stride)
-    return _halved(max((outputs - 1) * stride + span - size, 0), padding)
+    needed = totals_giving(-(-size // stride), size, span, stride)
+    return _halved(max(needed.start, 0), padding)
+
+
+def totals_giving(outputs: int, size: int, span: int, stride: int) -> range:
+    """The sums lo + hi that give an axis this many outputs, least first; negative ones crop.
+
+    Examples
+    --------
+    >>> totals_giving(10, size=28, span=3, stride=3)
+    range(2, 5)
+    """
+    least = (outputs - 1) * stride + span - size
+    return range(least, least + stride)
 
 
 def cuts(padding: AxisPadding, span: int, stride: int, output_padding: int | None) -> tuple[int, int]:

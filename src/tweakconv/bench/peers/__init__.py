@@ -61,6 +61,11 @@ class Peer:
 
 PEERS: tuple[Peer, ...] = (
     Peer("torch", "PyTorch", "pytorch", ("torch",), ("torch",)),
+    Peer("onnxruntime", "ONNX Runtime", "onnx_runtime", ("onnxruntime", "onnx"), ("onnxruntime", "onnx")),
+    Peer("openvino", "OpenVINO", "openvino_cpu", ("openvino",), ("openvino",)),
+    Peer("ncnn", "ncnn", "ncnn_cpu", ("ncnn",), ("ncnn",)),
+    Peer("opencv", "OpenCV", "opencv", ("cv2",), ("opencv-python-headless",)),
+    Peer("scipy", "SciPy", "scipy_filters", ("scipy",), ("scipy",)),
 )
 
 

@@ -17,6 +17,7 @@ in cache while many pixels use them.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -29,6 +30,7 @@ from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking, Chunk, split_width
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+from tweakconv.geometry import ConvGeometry
 
 SHAPE_FIELDS = (
     "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "rows_per_task", "bands",
@@ -39,6 +41,9 @@ SHAPE_FIELDS = (
 
 FINITE = 1
 """Flag of a call: every weight is finite, so kernel rows in the padding add nothing."""
+
+ALONE = 2
+"""Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +60,71 @@ class DirectPlan:
         form = _form(self.spec)
         return int(form.window_elements(self.spec, self.blocking)) * self.spec.element_bytes
 
-    def blocks(self, out_width: int) -> tuple[int, ...]:
-        """How many blocks of each size cover an output row."""
-        return split_width(out_width, self.blocking.pixels)
+    def describe(self) -> list[str]:
+        """How the work is cut up, a line for each matter."""
+        blocking, spec = self.blocking, self.spec
+        rows, columns, channels = blocking.chunk
+        lines = [
+            f"block: {blocking.pixels[0]} pixels x {min(blocking.out_block, spec.group_out)} output channels "
+            f"in registers; other widths in blocks of {', '.join(map(str, blocking.pixels[1:])) or 'that size'}",
+            f"chunk: sums of {rows}x{columns} taps x {channels} channels = {rows * columns * channels} products",
+        ]
+        return lines
 
-    def rows_per_task(self, out_height: int, row_bytes: int, tasks_wanted: int) -> int:
-        """How many output rows one task computes, from the bytes that a row of input and output takes.
 
-        A band's input and output should stay in the second-level cache while the chunks pass over it.
-        """
-        fits = max(1, self.target.l2_bytes // max(1, row_bytes))
-        share = max(1, -(-out_height // max(1, tasks_wanted)))
-        rows = min(fits, share, out_height)
-        return -(-out_height // -(-out_height // rows))
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of the code: the batch, the geometry, how the arrays lie in memory, how finely to share the work.
+
+    Attributes
+    ----------
+    x_strides, y_strides : tuple of int
+        Elements from one image, one row and one channel to the next.
+    tasks : int
+        How many tasks there should be at least, where there are rows enough.
+    """
+
+    batch: int
+    geometry: ConvGeometry
+    x_strides: tuple[int, int, int]
+    y_strides: tuple[int, int, int]
+    tasks: int
+
+
+def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
+    """The run-time integers of a call, in the order of `SHAPE_FIELDS`."""
+    rows, columns = call.geometry.axes
+    band = _band(plan, call)
+    blocks = split_width(columns.output, plan.blocking.pixels)
+    return (
+        call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
+        band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
+    )  # fmt: skip
+
+
+def _band(plan: DirectPlan, call: Call) -> int:
+    """How many output rows one task computes.
+
+    A band's input and output should stay in the second-level cache while the chunks pass over them.
+    """
+    spec = plan.spec
+    rows, columns = call.geometry.axes
+    in_row = rows.stride * columns.input * spec.group_in
+    out_row = columns.output * spec.group_out
+    fits = max(1, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes))
+    share = -(-rows.output * call.batch * spec.groups // call.tasks)
+    bands = -(-rows.output // max(1, min(fits, share)))
+    return -(-rows.output // bands)
 
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
     return DirectPlan(spec, target, _form(spec).blocking(spec, target))
+
+
+def reset_counter(counter: int) -> None:
+    """Set the shared counter at an address to zero, before several threads run a call."""
+    ctypes.c_int64.from_address(counter).value = 0
 
 
 def pack(plan: DirectPlan, kernel: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -167,6 +219,7 @@ class _Driver:
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(SHAPE_FIELDS)}
         self.window, self.flags = window, flags
+        b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
         tasks = s["batch"] * spec.groups * s["bands"]
         kernel_elements = spec.kernel[0] * spec.kernel[1] * spec.group_in * self.blocking.padded_out
 

@@ -1,0 +1,140 @@
+"""Arrays at the door: what is accepted, what is converted, and what is refused with words."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+"""The element types that are computed in."""
+
+CACHE_LINE = 64
+
+
+def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) -> FloatArray:
+    """An input array in the machine's byte order, of a supported type.
+
+    Parameters
+    ----------
+    name
+        The argument that errors speak of.
+    array
+        Anything NumPy takes as an array; other byte orders and unaligned data are copied.
+    dtype
+        The one type that will do; any supported one where None.
+
+    Raises
+    ------
+    TypeError
+        For another type, and for masked arrays, whose mask a convolution cannot honour.
+
+    Examples
+    --------
+    >>> as_input("x", np.array([1, 2]))
+    Traceback (most recent call last):
+    TypeError: x: received dtype int64; float32 and float64 are supported, convert it: x.astype(np.float32)
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: received a masked array, whose mask would be ignored; pass {name}.filled(0), or another value"
+        )
+    plain = np.asarray(array)
+    native = plain.dtype.newbyteorder("=")
+    if native not in DTYPES:
+        raise TypeError(
+            f"{name}: received dtype {plain.dtype}; float32 and float64 are supported, convert it: "
+            f"{name}.astype(np.float32)"
+        )
+    if dtype is not None and native != dtype:
+        raise TypeError(
+            f"{name}: received dtype {plain.dtype}, but this convolution computes in {dtype}; convert it: "
+            f"{name}.astype(np.{dtype})"
+        )
+    if plain.dtype.isnative and plain.flags.aligned:
+        return plain
+    return plain.astype(native)
+
+
+def as_weights(name: str, array: ArrayLike, dtype: np.dtype[Any]) -> FloatArray:
+    """Weights converted to the type that is computed in.
+
+    Raises
+    ------
+    TypeError
+        For what is not real numbers.
+    """
+    plain = np.asarray(array)
+    if plain.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: received dtype {plain.dtype}; real numbers are needed, such as {dtype}")
+    return plain.astype(dtype, copy=False)
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """A supported element type.
+
+    Raises
+    ------
+    TypeError
+        For any other.
+    """
+    try:
+        chosen = np.dtype(dtype)
+    except TypeError:
+        chosen = None
+    if chosen not in DTYPES:
+        raise TypeError(f"dtype: received {dtype!r}; choose 'float32' or 'float64'")
+    return chosen
+
+
+def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs: FloatArray) -> FloatArray:
+    """`out` where a result of a shape and type can be written into it.
+
+    Raises
+    ------
+    TypeError
+        Where it is not an array of that type.
+    ValueError
+        For another shape, memory that is not in C order or is read-only, or that overlaps an input.
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: received {type(out).__name__}; an array of shape {shape} and dtype {dtype} is needed")
+    if out.dtype != dtype:
+        raise TypeError(f"out: received dtype {out.dtype}; the result has {dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out: received shape {out.shape}; the result has shape {shape}")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(
+            f"out: received strides {out.strides} for shape {out.shape}; memory in C order is needed, such as "
+            f"np.empty({shape}, np.{dtype}); for part of a larger array write part[...] = result"
+        )
+    if not out.flags.writeable:
+        raise ValueError("out: received a read-only array; one that can be written is needed")
+    for array in inputs:
+        if np.may_share_memory(out, array):
+            raise ValueError("out: overlaps the input in memory; the result would change what is still to be read")
+    return out
+
+
+def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+    """A new array that begins at a cache line, which wide vector stores need to be fast."""
+    size = dtype.itemsize
+    for extent in shape:
+        size *= extent
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
+
+
+def aligned(array: FloatArray) -> FloatArray:
+    """A copy that begins at a cache line."""
+    copy = empty_aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def address(array: NDArray[Any]) -> int:
+    """Where an array's first element lies; several times faster than ``array.ctypes.data``."""
+    return int(array.__array_interface__["data"][0])

@@ -1,0 +1,59 @@
+"""OpenCV on the board: ``filter2D`` on images of one channel, the ``dnn`` module for everything else.
+
+``filter2D`` packs nothing and needs nothing packed; it writes into an output that is there already. ``dnn`` packs
+its weights at the first forward pass and includes Winograd; its input blob has to be set before each pass, for
+otherwise it would return what it computed before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tweakconv.bench.contender import CannotExpressError, Contender, Prepared
+from tweakconv.bench.problem import Problem
+
+__all__ = ["contenders"]
+
+
+def contenders(threads: int) -> tuple[Contender, ...]:
+    """OpenCV in the module that is made for the line."""
+    cv2.setNumThreads(threads)
+    return (_OpenCv(),)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenCv:
+    name: str = "OpenCV"
+
+    def prepare(self, problem: Problem) -> Prepared:
+        return _filter2d(problem) if problem.line.one_filter else _dnn(problem)
+
+
+def _filter2d(problem: Problem) -> Prepared:
+    image = np.ascontiguousarray(problem.x[0, ..., 0])
+    kernel = np.ascontiguousarray(problem.kernel[..., 0, 0])
+    out = np.empty_like(image)
+
+    def run() -> Any:
+        return cv2.filter2D(image, -1, kernel, dst=out, borderType=cv2.BORDER_CONSTANT)
+
+    return Prepared(run, lambda y: y[None, ..., None], how="filter2D")
+
+
+def _dnn(problem: Problem) -> Prepared:
+    try:
+        from tweakconv.bench.peers.onnx_model import onnx_model  # noqa: PLC0415  only this way needs it
+    except ImportError as error:
+        raise CannotExpressError("cv2.dnn reads the line as ONNX: pip install onnx") from error
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(problem), np.uint8))
+    x = problem.nchw
+
+    def run() -> Any:
+        net.setInput(x)
+        return net.forward()
+
+    return Prepared(run, lambda y: y.transpose(0, 2, 3, 1), how="dnn")

@@ -1,0 +1,81 @@
+"""Compiled convolutions, made once: from memory, else from disk, else by compiling."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from tweakconv.compiler import cache, jit
+from tweakconv.compiler.choose import Choice, choose
+from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import Target
+
+MOST_IN_MEMORY = 256
+"""Compiled convolutions kept; a prepared convolution keeps its own for as long as it lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Machine code ready to run, the choice it follows, and where it came from.
+
+    Attributes
+    ----------
+    origin : str
+        "compiled" or "loaded from disk".
+    seconds : float
+        What that took.
+    """
+
+    choice: Choice
+    code: jit.Loaded
+    origin: str
+    seconds: float
+
+
+def build(spec: ConvSpec, target: Target) -> Built:
+    """The compiled code for a convolution on a target."""
+    with _lock:
+        built = _built.get((spec, target))
+        if built is None:
+            built = _built[spec, target] = _build(spec, target)
+            while len(_built) > MOST_IN_MEMORY:
+                _built.popitem(last=False)
+        else:
+            _built.move_to_end((spec, target))
+        return built
+
+
+def forget() -> None:
+    """Drop what is kept in memory; the next use loads it from disk or compiles it."""
+    with _lock:
+        _built.clear()
+
+
+def _build(spec: ConvSpec, target: Target) -> Built:
+    start = time.perf_counter()
+    choice = choose(spec, target)
+    key = cache.key(choice.algorithm, choice.plan)
+    code = cache.read(key)
+    origin = "loaded from disk"
+    if code is None:
+        origin = "compiled"
+        code = jit.compile_module(choice.schedule.emit(choice.plan), target)
+        cache.write(key, code)
+    return Built(choice, jit.Loaded(code), origin, time.perf_counter() - start)
+
+
+_built: OrderedDict[tuple[ConvSpec, Target], Built] = OrderedDict()
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """In a forked child the thread that held the lock may not exist."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

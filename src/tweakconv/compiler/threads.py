@@ -1,0 +1,156 @@
+"""How many threads a convolution may use, and the helpers that run it beside the calling thread.
+
+The compiled code hands out its own work: every thread that runs it takes the next task from a shared counter
+until none is left. So a helper that wakes late costs nothing, and which thread computes what cannot change a
+bit of the result.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import queue
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+_VARIABLE = "TWEAKCONV_NUM_THREADS"
+
+
+def get_num_threads() -> int:
+    """The most threads one convolution uses.
+
+    It is what `set_num_threads` set, else the environment variable ``TWEAKCONV_NUM_THREADS``, else the number of
+    processors this process may run on.
+
+    Raises
+    ------
+    ValueError
+        Where the environment variable is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> get_num_threads() >= 1
+    True
+    """
+    if _state.threads is None:
+        _state.threads = _from_environment()
+    return _state.threads
+
+
+def set_num_threads(threads: int) -> None:
+    """Set the most threads one convolution uses, for the whole process.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1. Results do not depend on it, to the last bit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where it is not an integer of at least 1.
+
+    Examples
+    --------
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    if isinstance(threads, bool):
+        raise TypeError(f"threads must be an integer of at least 1, received {threads!r}")
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an integer of at least 1, received {threads!r}") from None
+    if number < 1:
+        raise ValueError(f"threads must be at least 1, received {threads!r}")
+    _state.threads = number
+
+
+def run(work: Callable[[], object], threads: int) -> None:
+    """Run `work` in the calling thread and `threads` - 1 helpers at once; returns when all are done."""
+    if threads <= 1:
+        work()
+    else:
+        _helpers.run(work, threads - 1)
+
+
+def workspace(size: int) -> int:
+    """Address of at least `size` bytes, aligned to 64, that belong to the calling thread.
+
+    What the thread had there before is lost.
+    """
+    buffer: NDArray[np.uint8] | None = getattr(_local, "buffer", None)
+    if buffer is None or buffer.nbytes < size + 63:
+        buffer = _local.buffer = np.empty(size + 63, np.uint8)
+        _local.address = -(-buffer.ctypes.data // 64) * 64
+    return int(_local.address)
+
+
+class _State:
+    threads: int | None = None
+
+
+class _Helpers:
+    """Threads that wait for work; made when first needed, as many as were ever needed at once."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], object], queue.SimpleQueue[BaseException | None]]]
+        self._jobs = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def run(self, work: Callable[[], object], helpers: int) -> None:
+        with self._lock:
+            while self._count < helpers:
+                self._count += 1
+                threading.Thread(target=self._serve, name=f"tweakconv-{self._count}", daemon=True).start()
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        for _ in range(helpers):
+            self._jobs.put((work, ended))
+        try:
+            work()
+        finally:
+            # The helpers use buffers of this call: it may not end before they have.
+            errors = [ended.get() for _ in range(helpers)]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def _serve(self) -> None:
+        while True:
+            work, ended = self._jobs.get()
+            error: BaseException | None = None
+            try:
+                work()
+            except BaseException as raised:  # noqa: BLE001 - handed to the thread that asked
+                error = raised
+            ended.put(error)
+            del work, ended  # hold no one's buffers while waiting
+
+
+def _from_environment() -> int:
+    text = os.environ.get(_VARIABLE, "").strip()
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"environment variable {_VARIABLE} must be a whole number of at least 1, received {text!r}")
+    return int(text)
+
+
+def _forget_helpers() -> None:
+    """In a forked child only the forking thread exists: start over."""
+    global _helpers  # noqa: PLW0603
+    _helpers = _Helpers()
+
+
+_state = _State()
+_local = threading.local()
+_helpers = _Helpers()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)

@@ -1,0 +1,330 @@
+"""A prepared convolution: geometry resolved, weights packed, code compiled; calling it only runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.compiler import threads
+from tweakconv.compiler.build import build
+from tweakconv.compiler.schedules import direct
+from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import Target
+from tweakconv.geometry import ConvGeometry, PaddingLike
+
+_COUNTER_BYTES = 64
+"""The shared counter of a call has a cache line of its own."""
+
+_WORK_PER_THREAD = 4_000_000
+"""Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
+
+_MOST_SHAPES = 64
+"""Input shapes whose run-time integers a prepared convolution remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What defines a two-dimensional convolution besides its weights and the size of its input.
+
+    Attributes
+    ----------
+    padding, padding_mode
+        As in `tweakconv.conv2d`.
+    channels_last : bool
+        NHWC or NCHW, as the user's arrays are.
+    """
+
+    kernel_size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: PaddingLike
+    padding_mode: str
+    dilation_rate: tuple[int, int]
+    in_channels: int
+    out_channels: int
+    groups: int
+    channels_last: bool
+    relu: bool
+
+    def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
+        """The geometry for an input of a height and width."""
+        return ConvGeometry.of(
+            input_size,
+            self.kernel_size,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            groups=self.groups,
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+        )
+
+    def shape(self, batch: int, size: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        """The shape of an array of this layer's data format."""
+        return (batch, *size, channels) if self.channels_last else (batch, channels, *size)
+
+    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Height and width of an array of this layer's data format."""
+        return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+
+    def channels_of(self, shape: tuple[int, ...]) -> int:
+        """Channels of an array of this layer's data format."""
+        return shape[3] if self.channels_last else shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """What calls with inputs of one shape and strides have in common."""
+
+    out_shape: tuple[int, ...]
+    integers: NDArray[np.int64]
+    integers_address: int
+    threads: int
+
+
+class PreparedConv2D:
+    """A convolution whose kernel is packed and whose code is compiled, made by `tweakconv.compile_conv2d`.
+
+    The kernel and bias are copied when it is made: changing the arrays afterwards changes nothing here. It takes
+    inputs of any batch, height and width with the channels it was made for; none of them compiles anything.
+    Several threads may call one at once.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        kernel: FloatArray,
+        bias: FloatArray | None,
+        input_shape: tuple[int, ...],
+        target: Target,
+    ) -> None:
+        self.layer = layer
+        self.dtype = kernel.dtype
+        self.input_shape = input_shape
+        self.geometry = layer.geometry(layer.size_of(input_shape))
+        self._built = build(_spec(layer, kernel.dtype), target)
+        choice = self._built.choice
+        self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
+        zeros = np.zeros(layer.out_channels, kernel.dtype)
+        self._bias = aligned(choice.schedule.pack_bias(choice.plan, zeros if bias is None else bias))
+        self._flags = direct.FINITE if np.isfinite(kernel).all() else 0
+        self._run = self._built.code.run
+        self._weights_address, self._bias_address = address(self._weights), address(self._bias)
+        self._space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
+        self._launches: dict[tuple[object, ...], _Launch] = {}
+
+    def __call__(self, x: ArrayLike, out: FloatArray | None = None) -> FloatArray:
+        """Convolve.
+
+        Parameters
+        ----------
+        x : array_like
+            Of the data format, channels and dtype this was made for; any batch, height and width.
+        out : ndarray, optional
+            Where to write the result: its shape and dtype, in C order, apart from `x`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `tweakconv.conv2d`.
+        """
+        launch = None
+        if type(x) is np.ndarray and x.dtype == self.dtype and x.flags.aligned:
+            launch = self._launches.get((x.shape, x.strides, threads.get_num_threads()))
+        if launch is None or self.layer.padding_mode != "zeros":
+            x, launch = self._prepare(x)
+        if out is None:
+            out = empty_aligned(launch.out_shape, self.dtype)
+        else:
+            check_out(out, launch.out_shape, self.dtype, x)
+        self._launch(launch, address(x), address(out))
+        return out
+
+    def explain(self) -> str:
+        """What is computed and how: sizes, pads, schedule and why, operations and bytes; lines of text."""
+        return _explain(self)
+
+    def __repr__(self) -> str:
+        return f"<PreparedConv2D {_title(self)}>"
+
+    def _launch(self, launch: _Launch, x: int, y: int) -> None:
+        if launch.out_shape[0] == 0:
+            return
+        run, w, bias, shape = self._run, self._weights_address, self._bias_address, launch.integers_address
+        counter = threads.workspace(self._space_bytes)
+        if launch.threads == 1:
+            flags = self._flags | direct.ALONE
+            run(x, w, bias, y, shape, counter, counter + _COUNTER_BYTES, flags)
+            return
+
+        def work() -> None:
+            window = threads.workspace(self._space_bytes) + _COUNTER_BYTES
+            run(x, w, bias, y, shape, counter, window, self._flags)
+
+        direct.reset_counter(counter)
+        threads.run(work, launch.threads)
+
+    def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
+        """`x` as the code can read it, and what its shape needs; new shapes are worked out and remembered."""
+        layer = self.layer
+        array = as_input("x", x, self.dtype)
+        check_shape(layer, array.shape)
+        padded = padding_applied(layer, array)
+        geometry = self._padded_geometry(padded)
+        strides = _element_strides(padded, layer.channels_last)
+        if strides is None:
+            padded = np.ascontiguousarray(padded)
+            strides = _element_strides(padded, layer.channels_last)
+            assert strides is not None
+        most = threads.get_num_threads()
+        key = (padded.shape, padded.strides, most)
+        launch = self._launches.get(key)
+        if launch is None:
+            if len(self._launches) >= _MOST_SHAPES:
+                self._launches.clear()
+            launch = self._launches[key] = self._new_launch(padded.shape, strides, geometry, most)
+        return padded, launch
+
+    def _padded_geometry(self, x: FloatArray) -> ConvGeometry:
+        size = self.layer.size_of(x.shape)
+        if self.layer.padding_mode != "zeros":
+            return _without_padding(self.layer).geometry(size)
+        return self.geometry if size == self.geometry.input_size else self.layer.geometry(size)
+
+    def _new_launch(
+        self, shape: tuple[int, ...], x_strides: tuple[int, int, int], geometry: ConvGeometry, most: int
+    ) -> _Launch:
+        layer, choice = self.layer, self._built.choice
+        out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
+        work = shape[0] * geometry.multiply_adds
+        used = max(1, min(most, work // _WORK_PER_THREAD))
+        call = direct.Call(
+            batch=shape[0],
+            geometry=geometry,
+            x_strides=x_strides,
+            y_strides=_contiguous_strides(out_shape, layer.channels_last),
+            tasks=1 if used == 1 else 4 * used,
+        )
+        integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
+        return _Launch(out_shape, integers, address(integers), used)
+
+
+def check_shape(layer: Layer, shape: tuple[int, ...]) -> None:
+    """Refuse, with words, an input shape that the layer cannot take."""
+    order = "(batch, height, width, channels)" if layer.channels_last else "(batch, channels, height, width)"
+    if len(shape) != 4:
+        raise ValueError(f"x: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
+    channels = layer.channels_of(shape)
+    if 0 in (*layer.size_of(shape), channels):
+        raise ValueError(f"x: received shape {shape}; only the batch of {order} may be empty")
+    if channels != layer.in_channels:
+        share = layer.in_channels // layer.groups
+        groups = f" in each of {layer.groups} groups, {layer.in_channels} in all" if layer.groups > 1 else ""
+        raise ValueError(
+            f"x: received shape {shape}, which has {channels} channels in {order}; the kernel takes {share}{groups}"
+        )
+
+
+def padding_applied(layer: Layer, x: FloatArray) -> FloatArray:
+    """`x` with its padding added where that is not zeros, which the compiled code supplies itself."""
+    if layer.padding_mode == "zeros":
+        return x
+    pads = layer.geometry(layer.size_of(x.shape)).pads
+    spatial = (1, 2) if layer.channels_last else (2, 3)
+    crop, add = [slice(None)] * 4, [(0, 0)] * 4
+    for axis, (lo, hi) in zip(spatial, pads, strict=True):
+        crop[axis] = slice(max(0, -lo), x.shape[axis] - max(0, -hi))
+        add[axis] = (max(0, lo), max(0, hi))
+    return np.pad(x[tuple(crop)], add, mode=layer.padding_mode)  # type: ignore[call-overload, no-any-return]
+
+
+def _without_padding(layer: Layer) -> Layer:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(layer, padding="valid")
+
+
+def _spec(layer: Layer, dtype: np.dtype[Any]) -> ConvSpec:
+    # One channel in and out lies in memory the same either way, and columns fill the lanes that channels would not.
+    single = layer.in_channels == layer.out_channels == 1
+    return ConvSpec(
+        kernel=layer.kernel_size,
+        strides=layer.strides,
+        dilation=layer.dilation_rate,
+        in_channels=layer.in_channels,
+        out_channels=layer.out_channels,
+        groups=layer.groups,
+        channels_last=layer.channels_last and not single,
+        double=dtype == np.float64,
+        relu=layer.relu,
+    )
+
+
+def _element_strides(x: FloatArray, channels_last: bool) -> tuple[int, int, int] | None:
+    """Elements between images, rows and channels; None where pixels or channels do not lie as the code needs."""
+    size = x.itemsize
+    # An axis of one entry is never stepped along, so its stride says nothing.
+    steps = [stride if extent > 1 else 0 for stride, extent in zip(x.strides, x.shape, strict=True)]
+    if any(step % size for step in steps):
+        return None
+    if channels_last:
+        image, row, pixel, channel = steps
+        dense = channel in (0, size) if x.shape[3] == 1 else channel == size
+        return (image // size, row // size, 1) if dense and (pixel == x.shape[3] * size or x.shape[2] == 1) else None
+    image, channel, row, pixel = steps
+    return (image // size, row // size, channel // size) if pixel == size or x.shape[3] == 1 else None
+
+
+def _contiguous_strides(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
+    _, a, b, c = shape
+    return (a * b * c, b * c, 1) if channels_last else (a * b * c, c, b * c)
+
+
+def _title(conv: PreparedConv2D) -> str:
+    layer, geometry = conv.layer, conv.geometry
+    size, out = ("x".join(map(str, s)) for s in (geometry.input_size, geometry.output_size))
+    kernel = "x".join(map(str, layer.kernel_size))
+    extras = [
+        f"groups {layer.groups}" if layer.groups > 1 else "",
+        "relu" if layer.relu else "",
+        "channels_last" if layer.channels_last else "channels_first",
+        str(conv.dtype),
+    ]
+    return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(filter(None, extras))
+
+
+def _explain(conv: PreparedConv2D) -> str:
+    layer, geometry, built = conv.layer, conv.geometry, conv._built
+    choice = built.choice
+    batch = conv.input_shape[0]
+    (top, bottom), (left, right) = geometry.pads
+    element = conv.dtype.itemsize
+    out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
+    unread = [f"axis {axis}: {report.explain()}" for axis, report in enumerate(geometry.unread()) if len(report)]
+    padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
+    if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
+        padding += " (added in a padded copy of the input)"
+    lines = [
+        _title(conv),
+        *(f"  size       {line}" for line in geometry.formula().splitlines()),
+        f"  padding    {padding}",
+        *(f"  unread     {line}" for line in unread),
+        f"  algorithm  {choice.algorithm}: {choice.reason}",
+        *(f"             {line}" for line in choice.plan.describe()),
+        f"  target     {choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors",
+        f"  operations {batch * geometry.multiply_adds:,} multiply-adds",
+        f"  bytes      input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
+        f"packed weights {conv._weights.nbytes:,}, working space {conv._space_bytes:,} a thread",
+        f"  code       {built.origin} in {built.seconds * 1e3:.1f} ms",
+        f"  threads    at most {threads.get_num_threads()}",
+    ]
+    return "\n".join(lines)

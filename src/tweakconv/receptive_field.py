@@ -1,0 +1,229 @@
+"""The receptive field of a chain of layers: what of the input one output of the last layer sees.
+
+Sizes, jumps and starts follow the recurrences in Araujo, Norris & Sim, "Computing Receptive Fields of
+Convolutional Neural Networks", Distill, 2019 (https://distill.pub/2019/computing-receptive-fields/); coverage
+counts what gridding leaves out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypeAlias
+
+from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike, effective_kernel
+from tweakconv.geometry.arguments import per_axis, rank_of
+from tweakconv.geometry.padding import AxisPadding, padding_per_axis, pads
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What matters of a convolution or pooling layer here; the arguments are those of `ConvGeometry.of`."""
+
+    kernel_size: IntPerAxis
+    strides: IntPerAxis = 1
+    padding: PaddingLike = "valid"
+    dilation_rate: IntPerAxis = 1
+
+
+LayerLike: TypeAlias = Layer | ConvGeometry | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """What one output of a chain of layers sees of the input. Every entry is per axis and in input pixels.
+
+    Parameters
+    ----------
+    size
+        From the first to the last pixel seen, both included.
+    jump
+        From the field of one output to that of the next: the product of the strides.
+    start
+        The first pixel that output 0 sees, negative where it lies in the padding. None where it depends on an
+        input size that is not known.
+    taps
+        For each layer the number of taps and their distance; `coverage` follows from them.
+    """
+
+    size: tuple[int, ...]
+    jump: tuple[int, ...]
+    start: tuple[int | None, ...]
+    taps: tuple[tuple[tuple[int, int], ...], ...] = field(repr=False)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that the field spans, over all axes."""
+        return math.prod(self.size)
+
+    @property
+    def pixels_read(self) -> int:
+        """Pixels of the field that reach the output; dilation and strides can leave out the others."""
+        return math.prod(map(_count_read, self.taps))
+
+    @property
+    def coverage(self) -> float:
+        """Part of the field's pixels that reach the output, 1.0 where all do.
+
+        Examples
+        --------
+        >>> field = receptive_field([Layer((3, 3), dilation_rate=2)] * 3)
+        >>> field.pixels_read, field.pixels
+        (49, 169)
+        """
+        return self.pixels_read / self.pixels
+
+
+def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None = None) -> ReceptiveField:
+    """The receptive field of one output of a chain of layers.
+
+    Parameters
+    ----------
+    layers
+        First to last: `Layer`, a dict with its arguments, or `ConvGeometry`. Single numbers hold for every
+        axis; there is one axis where nothing is written axis by axis.
+    input_size
+        Pixels of the input. Only "same" under a stride needs it, whose pads depend on the size.
+
+    Returns
+    -------
+    ReceptiveField
+        Its size, jump, start and coverage; a chain of no layers sees one pixel.
+
+    Raises
+    ------
+    ValueError
+        For what `ConvGeometry.of` refuses, a layer with input dilation (whose outputs do not all see alike),
+        or a `ConvGeometry` that was made for another input size.
+    TypeError
+        For what `ConvGeometry.of` refuses, or a layer of another type.
+
+    Examples
+    --------
+    >>> receptive_field([Layer((3, 3), strides=2, padding=1), Layer((3, 3), padding=1)])
+    ReceptiveField(size=(7, 7), jump=(2, 2), start=(-3, -3))
+    >>> receptive_field([{"kernel_size": 3, "strides": 2, "padding": "same"}]).start
+    (None,)
+    >>> receptive_field([{"kernel_size": 3, "strides": 2, "padding": "same"}], input_size=28).start
+    (0,)
+    """
+    chain = [_layer(number, layer) for number, layer in enumerate(layers)]
+    rank = rank_of(input_size, *(argument for layer in chain for argument in _arguments(layer)))
+    known = None if input_size is None else per_axis("input_size", input_size, rank, at_least=1)
+
+    size, jump, start = [1] * rank, [1] * rank, [0] * rank
+    undetermined: set[int] = set()
+    taps: tuple[list[tuple[int, int]], ...] = tuple([] for _ in range(rank))
+    for number, layer in enumerate(chain):
+        try:
+            steps, known = _steps(layer, rank, known)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"layer {number}: {error}") from None
+        for a, step in enumerate(steps):
+            spacing = step.dilation * jump[a]
+            taps[a].append((step.kernel, spacing))
+            size[a] += (step.kernel - 1) * spacing
+            if step.pad_lo is None:
+                undetermined.add(a)
+            else:
+                start[a] -= step.pad_lo * jump[a]
+            jump[a] *= step.stride
+    return ReceptiveField(
+        size=tuple(size),
+        jump=tuple(jump),
+        start=tuple(None if a in undetermined else first for a, first in enumerate(start)),
+        taps=tuple(map(tuple, taps)),
+    )
+
+
+class _Step(NamedTuple):
+    """One layer along one axis."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    pad_lo: int | None
+
+
+def _layer(number: int, layer: LayerLike) -> Layer | ConvGeometry:
+    if isinstance(layer, Layer | ConvGeometry):
+        return layer
+    if not isinstance(layer, Mapping):
+        raise TypeError(
+            f"layers must be Layer, ConvGeometry or dict objects, received {layer!r} as layer {number}"
+        )
+    names = [f.name for f in fields(Layer)]
+    if "kernel_size" not in layer or not set(layer) <= set(names):
+        raise ValueError(
+            f"layers must have a kernel_size and may have {', '.join(names[1:])}, "
+            f"received {layer!r} as layer {number}"
+        )
+    return Layer(**layer)
+
+
+def _arguments(layer: Layer | ConvGeometry) -> tuple[object, ...]:
+    """What may say how many axes a layer has."""
+    if isinstance(layer, ConvGeometry):
+        return (layer.axes,)
+    return (layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
+
+
+def _steps(
+    layer: Layer | ConvGeometry, rank: int, known: tuple[int, ...] | None
+) -> tuple[list[_Step], tuple[int, ...] | None]:
+    """A layer along each axis, and the size of what it gives, where that is known."""
+    if isinstance(layer, Layer):
+        if known is None:
+            return _steps_of_any_size(layer, rank), None
+        layer = ConvGeometry.of(
+            known,
+            layer.kernel_size,
+            strides=layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+        )
+    if layer.rank != rank:
+        raise ValueError(f"layers must have {rank} axes, as the first that says so, received {layer.rank}")
+    if known not in (None, layer.input_size):
+        raise ValueError(f"input_size must be {known}, as what comes before, received {layer.input_size}")
+    if max(layer.input_dilation) > 1:
+        raise ValueError(
+            f"input_dilation must be 1, or not all outputs see alike, received {layer.input_dilation}"
+        )
+    steps = [_Step(axis.kernel, axis.stride, axis.dilation, axis.pad_lo) for axis in layer.axes]
+    return steps, layer.output_size
+
+
+def _steps_of_any_size(layer: Layer, rank: int) -> list[_Step]:
+    axes = zip(
+        per_axis("kernel_size", layer.kernel_size, rank, at_least=1),
+        per_axis("strides", layer.strides, rank, at_least=1),
+        per_axis("dilation_rate", layer.dilation_rate, rank, at_least=1),
+        padding_per_axis(layer.padding, rank),
+        strict=True,
+    )
+    return [
+        _Step(kernel, stride, dilation, _pad_lo(padding, effective_kernel(kernel, dilation), stride))
+        for kernel, stride, dilation, padding in axes
+    ]
+
+
+def _pad_lo(padding: AxisPadding, span: int, stride: int) -> int | None:
+    """The pad at the start, None where it depends on the input size.
+
+    What "same" needs shrinks as the size grows from 1 pixel above a multiple of the stride to the next
+    multiple. Where these two agree, so does every size between.
+    """
+    most, least = (pads(padding, size, span, stride)[0] for size in (1, stride))
+    return most if most == least else None
+
+
+def _count_read(taps: tuple[tuple[int, int], ...]) -> int:
+    """Pixels along one axis that some path of taps leads to."""
+    read = 1  # bit i stands for pixel i of the field
+    for kernel, spacing in taps:
+        before, read = read, 0
+        for k in range(kernel):
+            read |= before << (k * spacing)
+    return read.bit_count()

@@ -125,7 +125,7 @@ def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     for extent in shape:
         size *= extent
     memory = np.empty(size + CACHE_LINE, np.uint8)
-    return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
+    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % CACHE_LINE)
 
 
 def aligned(array: FloatArray) -> FloatArray:
@@ -133,8 +133,3 @@ def aligned(array: FloatArray) -> FloatArray:
     copy = empty_aligned(array.shape, array.dtype)
     copy[...] = array
     return copy
-
-
-def address(array: NDArray[Any]) -> int:
-    """Where an array's first element lies; several times faster than ``array.ctypes.data``."""
-    return int(array.__array_interface__["data"][0])

@@ -72,6 +72,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         raise ImageFileError(f"{path}: takes more memory than there is") from None
     except pillow.DecompressionBombError:
         raise ImageFileError(f"{path}: has more than the {MAX_PIXELS:,} pixels held at once") from None
+    except ImportError:
+        raise  # the extra is not installed: nothing about this file
     except Exception as problem:  # decoders meet damaged bytes with errors of every class
         raise ImageFileError(f"{path}: damaged or cut short: {_one_line(problem)}") from None
 

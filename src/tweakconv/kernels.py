@@ -298,14 +298,19 @@ def _gaussian(size: int = 5, sigma: float | None = None) -> Weights:
 
 
 def _log(size: int = 9, sigma: float = 1.4) -> Weights:
-    """Laplacian of a Gaussian (Marr & Hildreth, "Theory of edge detection", 1980), shifted to sum to 0."""
+    """Laplacian of a Gaussian (Marr & Hildreth, "Theory of edge detection", 1980).
+
+    Shifted to sum to 0, and scaled so that the magnitudes sum to 8, as those of `laplacian` and `sobel-x` do:
+    unscaled, the blur leaves so little that the result is all but black.
+    """
     if size < 3:
         raise ValueError(f"size of log:SIZE,SIGMA must be at least 3, received {size}")
     variance = _positive("sigma", sigma) ** 2
     squared = np.add.outer(_offsets(size) ** 2, _offsets(size) ** 2)
     gaussian = np.exp(-squared / (2 * variance))
-    kernel: Weights = (squared - 2 * variance) / variance**2 * gaussian / gaussian.sum()
-    kernel -= kernel.mean()
+    kernel: Weights = (squared - 2 * variance) * gaussian
+    kernel -= gaussian * (kernel.sum() / gaussian.sum())
+    kernel *= 8 / np.abs(kernel).sum()
     return kernel
 
 

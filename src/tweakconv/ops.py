@@ -79,9 +79,7 @@ def conv2d(
     """
     array = as_input("x", x)
     weights = as_weights("kernel", kernel, array.dtype)
-    layer = _layer(
-        weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation
-    )
+    layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
     check_shape(layer, array.shape)
     addends = _bias(bias, weights, array.dtype)
     return PreparedConv2D(layer, weights, addends, array.shape, get_target())(array, out)
@@ -99,7 +97,7 @@ def compile_conv2d(
     data_format: str = "channels_last",
     padding_mode: str = "zeros",
     activation: str | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     target: str | None = None,
 ) -> PreparedConv2D:
     """Prepare a convolution: pack its weights and compile its code, so that calls only run.
@@ -134,9 +132,7 @@ def compile_conv2d(
     """
     chosen = as_dtype(dtype) if dtype is not None else _own_dtype(kernel)
     weights = as_weights("kernel", kernel, chosen)
-    layer = _layer(
-        weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation
-    )
+    layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
     shape = tuple(integer("input_shape", extent, within=input_shape) for extent in input_shape)
     check_shape(layer, shape)
     return PreparedConv2D(layer, weights, _bias(bias, weights, chosen), shape, get_target(target))
@@ -205,7 +201,12 @@ def filter2d(
 
 
 def _filter(
-    image: FloatArray, kernel: FloatArray, geometry: ConvGeometry, channels: int, mode: str, out: FloatArray | None
+    image: FloatArray,
+    kernel: FloatArray,
+    geometry: ConvGeometry,
+    channels: int,
+    mode: str,
+    out: FloatArray | None,
 ) -> FloatArray:
     """Filter by the convolution that suits the image.
 

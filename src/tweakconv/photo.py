@@ -48,6 +48,7 @@ def filter_picture(
     strides: IntPerAxis = 1,
     padding: PaddingLike = "same",
     dilation_rate: IntPerAxis = 1,
+    padding_mode: str = "zeros",
     flip: bool = False,
     grey: bool = False,
     value_range: str = "auto",
@@ -55,9 +56,8 @@ def filter_picture(
     """Filter the colours of a picture and bring the result back into the kind of its file.
 
     The arithmetic is in the file's own units, float32 (float64 for files of it), so a kernel that sums to 1
-    keeps values where they are; padding holds zeros, which are black. Alpha is not convolved: each output
-    takes that of the pixel at the centre of its window, or of the nearest pixel where the centre lies in the
-    padding. The centre of a window of even span is the earlier one of its two middle pixels.
+    keeps values where they are. Alpha is not convolved: each output takes that of the pixel at the centre of
+    its window. The centre of a window of even span is the earlier one of its two middle pixels.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def filter_picture(
         Pixels of shape (height, width, 1 or 3).
     kernel
         Weights of shape (height, width), applied to every colour channel alike.
-    strides, padding, dilation_rate
-        As `tweakconv.filter2d` takes them.
+    strides, padding, dilation_rate, padding_mode
+        As `tweakconv.filter2d` takes them. Zeros in the padding are black.
     flip
         Turn the kernel by 180 degrees: the convolution of mathematics.
     grey
@@ -110,15 +110,16 @@ def filter_picture(
         padding=padding,
         dilation_rate=dilation_rate,
         flip=flip,
+        padding_mode=padding_mode,
     )
     seconds = time.perf_counter() - started
     fitted = fit(values, dtype, value_range, kernel.sum)
-    alpha = None if picture.alpha is None else sample_centres(picture.alpha, geometry)
+    alpha = None if picture.alpha is None else sample_centres(picture.alpha, geometry, padding_mode)
     return Filtered(replace(picture, pixels=fitted.values, alpha=alpha), geometry, fitted, seconds)
 
 
-def sample_centres(plane: NDArray[Any], geometry: ConvGeometry) -> NDArray[Any]:
-    """For each output, the pixel at the centre of its window, the nearest one where that lies in the padding.
+def sample_centres(plane: NDArray[Any], geometry: ConvGeometry, padding_mode: str = "zeros") -> NDArray[Any]:
+    """The pixel at the centre of each output's window.
 
     Parameters
     ----------
@@ -126,6 +127,8 @@ def sample_centres(plane: NDArray[Any], geometry: ConvGeometry) -> NDArray[Any]:
         Of shape (height, width), the input size of the geometry.
     geometry
         Of two axes.
+    padding_mode
+        Which pixel stands in the padding, where a centre lies there; with "zeros" it is the nearest one.
 
     Returns
     -------
@@ -138,9 +141,10 @@ def sample_centres(plane: NDArray[Any], geometry: ConvGeometry) -> NDArray[Any]:
     >>> sample_centres(np.array([[10, 11, 12, 13, 14]]), geometry).tolist()
     [[10, 12, 14]]
     """
+    mode = "edge" if padding_mode == "zeros" else padding_mode
 
     def centres(axis: AxisGeometry) -> NDArray[np.intp]:
         offset = (axis.effective_kernel - 1) // 2
-        return np.array([extend(axis.first(o) + offset, axis.input, "edge") for o in range(axis.output)])
+        return np.array([extend(axis.first(o) + offset, axis.input, mode) for o in range(axis.output)])
 
     return plane[np.ix_(*map(centres, geometry.axes))]

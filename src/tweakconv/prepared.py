@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.arrays import FloatArray, aligned, as_input, check_out, empty_aligned
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.schedules import direct
@@ -22,6 +23,8 @@ _COUNTER_BYTES = 64
 
 _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
+
+_SMALL_BYTES = 4096
 
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
@@ -78,12 +81,20 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Launch:
-    """What calls with inputs of one shape and strides have in common."""
+    """What calls with inputs of one shape and strides have in common.
+
+    Attributes
+    ----------
+    small : bool
+        Whether the output is so small (and not empty) that the microseconds of a call matter more than where a
+        new array begins.
+    """
 
     out_shape: tuple[int, ...]
     integers: NDArray[np.int64]
     integers_address: int
     threads: int
+    small: bool
 
 
 class PreparedConv2D:
@@ -113,7 +124,7 @@ class PreparedConv2D:
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, zeros if bias is None else bias))
         self._flags = direct.FINITE if np.isfinite(kernel).all() else 0
         self._run = self._built.code.run
-        self._weights_address, self._bias_address = address(self._weights), address(self._bias)
+        self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
         self._space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
         self._launches: dict[tuple[object, ...], _Launch] = {}
 
@@ -143,10 +154,15 @@ class PreparedConv2D:
         if launch is None or self.layer.padding_mode != "zeros":
             x, launch = self._prepare(x)
         if out is None:
+            if launch.small:
+                out = np.empty(launch.out_shape, self.dtype)
+                # Several times faster than `ctypes.data`; it needs memory that is writable and in one piece.
+                self._launch(launch, x.ctypes.data, ctypes.addressof(ctypes.c_char.from_buffer(out)))
+                return out
             out = empty_aligned(launch.out_shape, self.dtype)
         else:
             check_out(out, launch.out_shape, self.dtype, x)
-        self._launch(launch, address(x), address(out))
+        self._launch(launch, x.ctypes.data, out.ctypes.data)
         return out
 
     def explain(self) -> str:
@@ -159,16 +175,15 @@ class PreparedConv2D:
     def _launch(self, launch: _Launch, x: int, y: int) -> None:
         if launch.out_shape[0] == 0:
             return
-        run, w, bias, shape = self._run, self._weights_address, self._bias_address, launch.integers_address
         counter = threads.workspace(self._space_bytes)
+        arguments = (x, self._weights_address, self._bias_address, y, launch.integers_address, counter)
         if launch.threads == 1:
-            flags = self._flags | direct.ALONE
-            run(x, w, bias, y, shape, counter, counter + _COUNTER_BYTES, flags)
+            self._run(*arguments, counter + _COUNTER_BYTES, self._flags | direct.ALONE)
             return
 
         def work() -> None:
             window = threads.workspace(self._space_bytes) + _COUNTER_BYTES
-            run(x, w, bias, y, shape, counter, window, self._flags)
+            self._run(*arguments, window, self._flags)
 
         direct.reset_counter(counter)
         threads.run(work, launch.threads)
@@ -215,7 +230,8 @@ class PreparedConv2D:
             tasks=1 if used == 1 else 4 * used,
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
-        return _Launch(out_shape, integers, address(integers), used)
+        size = math.prod(out_shape) * self.dtype.itemsize
+        return _Launch(out_shape, integers, integers.ctypes.data, used, small=0 < size <= _SMALL_BYTES)
 
 
 def check_shape(layer: Layer, shape: tuple[int, ...]) -> None:
@@ -299,7 +315,9 @@ def _title(conv: PreparedConv2D) -> str:
         "channels_last" if layer.channels_last else "channels_first",
         str(conv.dtype),
     ]
-    return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(filter(None, extras))
+    return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(
+        filter(None, extras)
+    )
 
 
 def _explain(conv: PreparedConv2D) -> str:

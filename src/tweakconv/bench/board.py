@@ -97,7 +97,8 @@ def _findings(request: Request) -> Iterator[Finding]:
     environment = os.environ | _thread_settings(request.threads)
     at = "its start"
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with process.stdin:
             pickle.dump(request, process.stdin)
         try:

@@ -179,7 +179,8 @@ def select_lines(wanted: Sequence[str] | None = None, lines: Sequence[Line] = LI
             kinds = ", ".join(dict.fromkeys(line.kind for line in lines))
             names = "; ".join(line.name for line in lines)
             raise ValueError(
-                f"lines: nothing on the board matches {word!r}; give a kind ({kinds}) or a part of a name: {names}"
+                f"lines: nothing on the board matches {word!r}; give a kind ({kinds}) "
+                f"or a part of one of these names: {names}"
             )
         chosen |= matching
     return tuple(line for line in lines if line in chosen)

@@ -1,92 +1,90 @@
 """The two limits of a processor, measured: multiply-adds a second, and bytes a second for a given size.
 
-The loops are native code made with llvmlite. Nothing optimises them away: llvmlite's MCJIT selects
-instructions for the IR that it is given, and runs none of LLVM's passes that change it.
+The loops are native code from the same generator as the convolutions. No optimisation pass runs on it, so
+that nothing is left out because its result is not needed.
 """
 
 from __future__ import annotations
 
 import ctypes
-import platform
-import re
+import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
-import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["fma_peak", "stream_seconds", "vector_widths"]
+from tweakconv.compiler import jit
+from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.target import Target, get_target
+
+__all__ = ["fma_peak", "stream_seconds"]
 
 #: Each measurement repeats its loop for about this long, so many times, and the best counts.
 MEASURE_SECONDS = 0.01
-TRIES = 7
-#: Vectors read or written in one turn of a streaming loop.
-UNROLL = 4
+TRIES = 15
+#: Vectors that a streaming loop reads or writes in one turn.
+UNROLL = 8
 
 Work = Callable[[int], object]
+Native = Callable[..., object]
+
+_C_TYPES = {"ptr": ctypes.c_void_p, "i64": ctypes.c_int64}
 
 
-def fma_peak(vector_bits: int, threads: int = 1) -> float:
-    """Floating-point operations a second in float32, with vectors of this width on so many threads.
+def fma_peak(target: str | None = None, threads: int = 1) -> float:
+    """Floating-point operations a second in float32, on so many threads.
 
-    Independent chains of multiply-adds, all in registers, enough of them to keep every unit busy. Processors
-    without fused multiply-adds get a multiplication and an addition.
+    Parameters
+    ----------
+    target : str, optional
+        The vectors to use, a name in `tweakconv.compiler.target.TARGETS`; None takes the best there are.
+        Those without fused multiply-adds get a multiplication and an addition.
+    threads : int
+        How many threads work at once; the result is for all of them together.
 
     Examples
     --------
-    >>> fma_peak(128) > 1e8
+    >>> fma_peak() > 1e8
     True
     """
-    lanes = vector_bits // 32
-    # Half of the registers, at least: latency times units is at most 10 on today's processors.
-    chains = 24 if vector_bits == 512 else 12
-    # 0.5 as the factor and 1.0 as the summand hold every chain near 2: no infinities, no denormals.
-    loop = _native(
-        _peak_ir(lanes, chains), "peak", ctypes.c_float, ctypes.c_float, ctypes.c_int64, ctypes.c_void_p
-    )
+    chosen = get_target(target)
+    chains = _chains(chosen)
+    loop = _peak_loop(chosen)
+    numbers = np.array([0.5, 1.0], np.float32)  # keeps every chain near 2: no infinities, no denormals
 
     def work() -> Work:
-        result = ctypes.c_float()
-        return lambda repeats: loop(0.5, 1.0, repeats, ctypes.addressof(result))
+        sums = np.zeros(chosen.lanes(4), np.float32)
+        return lambda repeats: loop(numbers.ctypes.data, sums.ctypes.data, repeats)
 
     seconds = _seconds_per_repeat([work() for _ in range(threads)])
-    return threads * 2 * lanes * chains / seconds
+    return threads * 2 * chosen.lanes(4) * chains / seconds
 
 
 def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float:
     """The shortest time in which so many bytes were read and so many written, each once, in a tight loop.
 
     What is both read and written is copied; the rest is only read, or only written. The arrays stay in the
-    caches that hold them, as they do for a convolution that is called repeatedly, so that this bounds its time
-    from below whatever its size. Stores are ordinary ones. The threads share the bytes evenly.
+    caches that hold them, as they do for a convolution that is called repeatedly, so that this bounds its
+    time from below whatever its size. Stores are ordinary ones. The threads share the bytes evenly.
 
     Examples
     --------
     >>> 0 < stream_seconds(4096, 65536) < 1e-3
     True
     """
-    bits = max(vector_widths())
-    lanes = bits // 32
-    reads, writes = (
-        UNROLL * max(1, round(size / threads / (4 * lanes * UNROLL))) for size in (read_bytes, write_bytes)
-    )
-    loop = _native(_stream_ir(lanes), "stream", *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)
+    target = get_target()
+    turn = UNROLL * target.lanes(4)
+    reads, writes = (turn * max(1, round(size / threads / 4 / turn)) for size in (read_bytes, write_bytes))
+    loop = _stream_loop(target)
 
     def work() -> Work:
-        source, target = (np.ones(count * lanes, np.float32) for count in (reads, writes))
-        return lambda repeats: loop(source.ctypes.data, target.ctypes.data, reads, writes, repeats)
+        source, copy = np.ones(reads, np.float32), np.ones(writes, np.float32)
+        sums = np.empty(target.lanes(4), np.float32)
+        arrays = (source, copy, sums)
+        return lambda repeats: loop(*(array.ctypes.data for array in arrays), reads, writes, repeats)
 
     return _seconds_per_repeat([work() for _ in range(threads)])
-
-
-def vector_widths() -> tuple[int, ...]:
-    """The widths, in bits, of the vectors this processor computes with."""
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
-        return (128,)
-    features = llvm.get_host_cpu_features()
-    return (128, *(bits for bits, name in ((256, "avx"), (512, "avx512f")) if features.get(name)))
 
 
 def _seconds_per_repeat(works: Sequence[Work]) -> float:
@@ -105,134 +103,70 @@ def _seconds_per_repeat(works: Sequence[Work]) -> float:
         return min(seconds(repeats) for _ in range(TRIES)) / repeats
 
 
-@cache
-def _native(ir: str, name: str, *arguments: type) -> Callable[..., None]:
-    """Compile the function of this name for this processor. Calling it releases the GIL."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(ir)
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    function = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(name))
-    _ENGINES.append(engine)
-    return function
+def _chains(target: Target) -> int:
+    """Independent chains of multiply-adds: more than latency times units (10 at most), all in registers."""
+    return target.registers * 3 // 4
 
 
-#: The code lives as long as its engine does.
-_ENGINES: list[llvm.ExecutionEngine] = []
+@functools.cache
+def _peak_loop(target: Target) -> Native:
+    """The function of the addresses of factor and summand, of one vector for the sum, and of the repeats."""
+    b = Builder(target, "float")
+
+    def body(numbers: Value, sums: Value, repeats: Value) -> None:
+        factor, summand = (b.broadcast(b.load(b.at(numbers, i))) for i in range(2))
+        chains = b.loop(
+            0,
+            repeats,
+            lambda _, *chains: [b.multiply_add(chain, factor, summand) for chain in chains],
+            [summand] * _chains(target),
+        )
+        b.store(functools.reduce(b.add, chains), sums)
+
+    return _native(b, body, {"numbers": "ptr", "sums": "ptr", "repeats": "i64"})
 
 
-def _peak_ir(lanes: int, chains: int) -> str:
-    vector = f"<{lanes} x float>"
-    fused = platform.machine().lower() in {"arm64", "aarch64"} or llvm.get_host_cpu_features().get("fma", False)
-    names = range(chains)
+@functools.cache
+def _stream_loop(target: Target) -> Native:
+    """The function of three addresses (source, copy, a vector), elements to read and write, and repeats."""
+    b = Builder(target, "float")
+    vectors = [u * target.lanes(4) for u in range(UNROLL)]
+    turn = UNROLL * target.lanes(4)
 
-    def step(n: int) -> list[str]:
-        if fused:
-            return [
-                f"%n{n} = call {vector} @llvm.fma.v{lanes}f32({vector} %c{n}, {vector} %vf, {vector} %vs)"
-            ]
-        return [f"%m{n} = fmul {vector} %c{n}, %vf", f"%n{n} = fadd {vector} %m{n}, %vs"]
+    def body(*, source: Value, copy: Value, sums: Value, reads: Value, writes: Value, repeats: Value) -> None:
+        def move(i: Value) -> None:
+            for u in vectors:
+                b.store(b.load(b.at(source, i + u), target.lanes(4)), b.at(copy, i + u))
 
-    total = [f"%t0 = fadd {vector} %n0, %n0"]
-    total += [f"%t{n} = fadd {vector} %t{n - 1}, %n{n}" for n in names[1:]]
-    return "\n".join(
-        [
-            f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})" if fused else "",
-            f"define void @peak(float %factor, float %summand, i64 %repeats, ptr %out) {_wide(lanes)} {{",
-            "entry:",
-            *_splat(vector, lanes, "vf", "%factor"),
-            *_splat(vector, lanes, "vs", "%summand"),
-            "br label %loop",
-            "loop:",
-            "%i = phi i64 [0, %entry], [%i1, %loop]",
-            *[f"%c{n} = phi {vector} [%vs, %entry], [%n{n}, %loop]" for n in names],
-            *[line for n in names for line in step(n)],
-            "%i1 = add i64 %i, 1",
-            "%more = icmp slt i64 %i1, %repeats",
-            "br i1 %more, label %loop, label %end",
-            "end:",
-            *total,
-            f"%result = extractelement {vector} %t{chains - 1}, i32 0",
-            "store float %result, ptr %out",
-            "ret void",
-            "}",
-        ]
-    )
+        def read(i: Value, *totals: Value) -> list[Value]:
+            pairs = zip(vectors, totals, strict=True)
+            return [b.add(total, b.load(b.at(source, i + u), target.lanes(4))) for u, total in pairs]
+
+        def write(i: Value) -> None:
+            for u in vectors:
+                b.store(b.zero(), b.at(copy, i + u))
+
+        def once(_: Value) -> None:
+            both = b.minimum(reads, writes)
+            b.loop(0, both, move, step=turn)
+            totals = b.loop(both, reads, read, [b.zero()] * UNROLL, step=turn)
+            b.loop(both, writes, write, step=turn)
+            b.store(functools.reduce(b.add, totals), sums)
+
+        b.loop(0, repeats, once)
+
+    arrays, counts = ("source", "copy", "sums"), ("reads", "writes", "repeats")
+    return _native(b, body, dict.fromkeys(arrays, "ptr") | dict.fromkeys(counts, "i64"))
 
 
-def _stream_ir(lanes: int) -> str:
-    """Per repeat: copy while there is something to read and to write, then read the rest, or write it."""
-    vector = f"<{lanes} x float>"
+def _native(b: Builder, body: Callable[..., None], parameters: dict[str, str]) -> Native:
+    """Compile a function of these parameters. Calling it releases the GIL."""
+    b.function("run", parameters, body, public=True)
+    loaded = jit.Loaded(jit.compile_module(b.module(), b.target))
+    prototype = ctypes.CFUNCTYPE(None, *(_C_TYPES[kind] for kind in parameters.values()))
+    function = ctypes.cast(loaded.run, prototype)
 
-    def read(u: int) -> str:  # volatile: nobody uses the value
-        return f"%r{u} = load volatile {vector}, ptr %from{u}, align 4"
+    def call(*arguments: int, _alive: jit.Loaded = loaded) -> None:
+        function(*arguments)
 
-    def write(u: int) -> str:
-        return f"store {vector} zeroinitializer, ptr %to{u}, align 4"
-
-    def copy(u: int) -> str:
-        return f"%c{u} = load {vector}, ptr %from{u}, align 4\nstore {vector} %c{u}, ptr %to{u}, align 4"
-
-    return "\n".join(
-        [
-            f"define void @stream(ptr %from, ptr %to, i64 %reads, i64 %writes, i64 %repeats) {_wide(lanes)} {{",
-            "entry:",
-            "%less = icmp slt i64 %reads, %writes",
-            "%both = select i1 %less, i64 %reads, i64 %writes",
-            "br label %repeat",
-            "repeat:",
-            "%i = phi i64 [0, %entry], [%i1, %write.end]",
-            _pass("copy", vector, "0", "%both", "repeat", copy),
-            _pass("read", vector, "%both", "%reads", "copy.end", read),
-            _pass("write", vector, "%both", "%writes", "read.end", write),
-            "%i1 = add i64 %i, 1",
-            "%more = icmp slt i64 %i1, %repeats",
-            "br i1 %more, label %repeat, label %end",
-            "end:",
-            "ret void",
-            "}",
-        ]
-    )
-
-
-def _pass(name: str, vector: str, start: str, stop: str, before: str, body: Callable[[int], str]) -> str:
-    """A loop over vectors `start` to `stop`, UNROLL of them at a time, entered from the block `before`."""
-    steps: list[str] = []
-    for u in range(UNROLL):
-        steps += [
-            f"%o{u} = add i64 %p, {u}",
-            f"%from{u} = getelementptr {vector}, ptr %from, i64 %o{u}",
-            f"%to{u} = getelementptr {vector}, ptr %to, i64 %o{u}",
-            body(u),
-        ]
-    lines = [
-        f"br label %{name}",
-        f"{name}:",
-        f"%p = phi i64 [{start}, %{before}], [%p1, %{name}.step]",
-        f"%more = icmp slt i64 %p, {stop}",
-        f"br i1 %more, label %{name}.step, label %{name}.end",
-        f"{name}.step:",
-        *steps,
-        f"%p1 = add i64 %p, {UNROLL}",
-        f"br label %{name}",
-        f"{name}.end:",
-    ]
-    local = r"%(p1?|more|o\d+|from\d+|to\d+|r\d+|c\d+)\b"
-    return re.sub(local, rf"%{name}.\1", "\n".join(lines))
-
-
-def _splat(vector: str, lanes: int, name: str, value: str) -> list[str]:
-    return [
-        f"%{name}0 = insertelement {vector} poison, float {value}, i32 0",
-        f"%{name} = shufflevector {vector} %{name}0, {vector} poison, <{lanes} x i32> zeroinitializer",
-    ]
-
-
-def _wide(lanes: int) -> str:
-    """The attributes without which LLVM splits vectors wider than a processor prefers."""
-    return f'"prefer-vector-width"="{32 * lanes}" "min-legal-vector-width"="{32 * lanes}"'
+    return call

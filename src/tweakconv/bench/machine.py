@@ -7,7 +7,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from tweakconv.bench.limits import fma_peak, stream_seconds, vector_widths
+from tweakconv.bench.limits import fma_peak, stream_seconds
+from tweakconv.compiler.target import TARGETS, runnable_targets
 
 __all__ = ["Machine", "best_cpus", "cpu_name", "measure_machine", "pin"]
 
@@ -55,14 +56,14 @@ def measure_machine(threads: int, cpus: int, pinned: tuple[int, ...]) -> Machine
     >>> machine.fma_gflops > 1 and machine.memory_gbytes > 0.1
     True
     """
-    peak, bits = max((fma_peak(bits, threads), bits) for bits in vector_widths())
+    peak, target = max((fma_peak(name, threads), name) for name in runnable_targets())
     seconds = stream_seconds(MEMORY_BYTES, MEMORY_BYTES, threads)
     return Machine(
         cpu=cpu_name(),
         cpus=cpus,
         threads=threads,
         pinned=pinned,
-        vector_bits=bits,
+        vector_bits=TARGETS[target].vector_bits,
         fma_gflops=peak / 1e9,
         memory_gbytes=2 * MEMORY_BYTES / seconds / 1e9,
     )
@@ -107,6 +108,8 @@ def _allowed_cpus() -> set[int]:
 
 def _core_of(cpu: int) -> str:
     try:
-        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="utf-8")
+        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(
+            encoding="utf-8"
+        )
     except OSError:
         return str(cpu)

@@ -69,14 +69,16 @@ def serve(request: Request, emit: Emit) -> None:
         peers.append(status)
         contenders += sent
     emit(Setting(machine, _versions(), tuple(peers), request.rounds))
+    ours = Ours(request.threads)
     for line in request.lines:
-        emit(measure_line(line, Ours(request.threads), contenders, request.rounds, machine, emit))
+        emit(measure_line(line, ours, contenders, rounds=request.rounds, machine=machine, emit=emit))
 
 
 def measure_line(
     line: Line,
     ours: Contender,
     peers: Sequence[Contender],
+    *,
     rounds: int,
     machine: Machine,
     emit: Emit = lambda finding: None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tweakconv import reference
 from tweakconv.bench.geometries import Line
 
 __all__ = ["Problem", "relative_rms_error"]
@@ -63,28 +64,19 @@ class Problem:
         return np.ascontiguousarray(self.kernel.transpose(3, 2, 0, 1))
 
     def expected(self) -> Float64Array:
-        """The result in float64, shape (1, OH, OW, CO), tap by tap.
-
-        One matrix product for each tap and group: the order of the sums is not that of any contender.
-        """
-        line, geometry = self.line, self.line.geometry
-        (step_h, step_w), (rate_h, rate_w) = line.strides, line.dilation_rate
-        out_h, out_w = geometry.output_size
-        padded = np.pad(self.x[0].astype(np.float64), (*geometry.pads, (0, 0)))
-        kernel = self.kernel.astype(np.float64)
-        y = np.zeros((1, out_h, out_w, line.out_channels))
-        if self.bias is not None:
-            y += self.bias
-        ci, co = line.in_channels // line.groups, line.out_channels // line.groups
-        for kh, kw in np.ndindex(*line.kernel):
-            taps = padded[kh * rate_h :: step_h, kw * rate_w :: step_w][:out_h, :out_w]
-            for group in range(line.groups):
-                inputs, outputs = slice(group * ci, (group + 1) * ci), slice(group * co, (group + 1) * co)
-                if ci == co == 1:
-                    y[0, ..., group] += taps[..., group] * kernel[kh, kw, 0, group]
-                else:
-                    y[0, ..., outputs] += taps[..., inputs] @ kernel[kh, kw, :, outputs]
-        return y
+        """The result by the definition, in float64, shape (1, OH, OW, CO)."""
+        line = self.line
+        y = reference.conv(
+            self.x,
+            self.kernel,
+            self.bias,
+            line.strides,
+            line.padding,
+            dilation_rate=line.dilation_rate,
+            groups=line.groups,
+            accumulate=np.float64,
+        )
+        return y.astype(np.float64, copy=False)
 
 
 def relative_rms_error(result: NDArray[np.floating], expected: Float64Array) -> float:
@@ -94,11 +86,11 @@ def relative_rms_error(result: NDArray[np.floating], expected: Float64Array) -> 
 
     Examples
     --------
-    >>> relative_rms_error(np.array([3.0, 4.1]), np.array([3.0, 4.0]))
-    0.02
+    >>> relative_rms_error(np.array([3.0, 4.5]), np.array([3.0, 4.0]))
+    0.1
     >>> relative_rms_error(np.zeros(3), np.array([3.0, 4.0]))
     inf
     """
     if result.shape != expected.shape or not np.isfinite(result).all():
         return float("inf")
-    return round(float(np.linalg.norm(result - expected) / np.linalg.norm(expected)), 12)
+    return float(np.linalg.norm(result - expected) / np.linalg.norm(expected))

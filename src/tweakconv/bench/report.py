@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tweakconv.bench.geometries import KINDS
-from tweakconv.bench.results import Board, Entry, LineResult, Setting
+from tweakconv.bench.results import Board, Entry, LineResult, PeerStatus, Setting, geometric_mean
 
 __all__ = ["header", "row", "summary"]
 
-_NAME = 34
-_COLUMNS = (
-    # heading, width
-    ("ours ms", 9),
-    ("GFLOP/s", 8),
-    ("of limit", 9),
-    ("best peer", 14),
-    ("ms", 9),
-    ("ratio", 6),
-    ("PyTorch", 8),
-    ("error", 8),
-    ("peer's", 8),
-)
+_NAME_WIDTH = 33
+_COLUMNS = {
+    "ours ms": 9,
+    "GFLOP/s": 9,
+    "of limit": 9,
+    "best peer": 14,
+    "its ms": 9,
+    "ratio": 7,
+    "PyTorch": 8,
+    "our error": 11,
+    "its error": 10,
+}
 
 
 def header(setting: Setting) -> list[str]:
-    """What ran where: the machine, the versions, and the headings of the table."""
+    """What ran where, what the columns mean, and their headings."""
     machine = setting.machine
-    pinned = f", pinned to CPU {' and '.join(map(str, machine.pinned))}" if machine.pinned else ", not pinned"
-    versions = ", ".join(f"{name} {number}" for name, number in setting.versions.items())
+    threads = _plural(machine.threads, "thread")
+    pinned = f"pinned to CPU {' and '.join(map(str, machine.pinned))}" if machine.pinned else "not pinned"
     return [
-        f"{machine.cpu}: {machine.cpus} CPUs; {_plural(machine.threads, 'thread')}{pinned}",
-        f"measured: {machine.fma_gflops:.1f} GFLOP/s of multiply-adds ({machine.vector_bits}-bit vectors), "
-        f"{machine.memory_gbytes:.1f} GB/s of memory (copy, read and written)",
-        versions,
-        *(_peer_line(peer.title, peer.version, peer.note) for peer in setting.peers),
-        f"float32, batch 1; median of {_plural(setting.rounds, 'interleaved round')}; ratio: best peer's time over ours, "
-        "PyTorch: its better format's",
-        "of limit: the larger of operations at the multiply-add peak and traffic at the speed of a plain loop, over our time",
+        f"{machine.cpu}, {_plural(machine.cpus, 'CPU')}; measured with {threads}, {pinned}:",
+        f"  {machine.fma_gflops:.1f} GFLOP/s of multiply-adds in {machine.vector_bits}-bit vectors, "
+        f"{machine.memory_gbytes:.1f} GB/s of memory (a copy, read and written together)",
+        ", ".join(f"{name} {version}" for name, version in setting.versions.items()),
+        *_peers(setting.peers),
         "",
-        f"{'':{_NAME}}" + "".join(f"{heading:>{width}}" for heading, width in _COLUMNS),
+        f"float32, batch 1, {threads}; medians of {_plural(setting.rounds, 'interleaved round')}",
+        "of limit: the share of our time that operations at the peak, or bytes at a plain loop's speed, need",
+        "ratio: best peer's time over ours; PyTorch: its better format's over ours; error: relative RMS to float64",
+        "",
+        _table_row("", _COLUMNS, _COLUMNS.values()),
     ]
 
 
@@ -49,7 +49,7 @@ def row(line: LineResult) -> str:
     cells = (
         _milliseconds(ours),
         "-" if ours is None else f"{line.flops / ours / 1e9:.1f}",
-        "-" if ours is None else f"{100 * line.limit_seconds / ours:.0f} %",
+        "-" if ours is None else f"{line.limit_seconds / ours:.0%}",
         "-" if best is None else best.contender,
         _milliseconds(best.seconds if best else None),
         _ratio(line.ratio()),
@@ -57,47 +57,73 @@ def row(line: LineResult) -> str:
         _error(line.ours),
         _error(best),
     )
-    widths = (width for _, width in _COLUMNS)
-    return f"{line.name:{_NAME}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return _table_row(line.name, cells, _COLUMNS.values())
 
 
 def summary(board: Board) -> list[str]:
-    """The geometric means, every contender's time, and whatever did not compete, with the reason."""
-    lines: list[str] = []
+    """The means of each kind of lines, every contender's time, and who did not compete, with the reason."""
+    parts = [_means(board), _times(board), _absences(board)]
+    return [text for part in parts if part for text in ("", *part)]
+
+
+def _peers(peers: Sequence[PeerStatus]) -> list[str]:
+    present = [f"{peer.title} {peer.version}" for peer in peers if peer.version and not peer.note]
+    absent = [f"{peer.title}: {peer.note}" for peer in peers if peer.note]
+    return [f"against {', '.join(present)}" if present else "against nobody", *absent]
+
+
+def _means(board: Board) -> list[str]:
+    lines = []
     for kind, meaning in KINDS.items():
-        best, torch = board.mean_ratio(kind), board.mean_ratio(kind, "PyTorch")
-        if best is not None:
-            lines.append(f"{kind} ({meaning}): geometric mean ratio {best:.2f}, to PyTorch {_ratio(torch)}")
-    return [*lines, *_every_time(board), *_absences(board)]
+        for rival, family in (("the best peer", ""), ("PyTorch", "PyTorch")):
+            ratios = {line.name: line.ratio(family) for line in board.lines if line.kind == kind}
+            known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+            mean = geometric_mean(known.values())
+            if mean is not None:
+                worst = min(known, key=known.__getitem__)
+                lines.append(
+                    f"{kind}, ratio to {rival}: geometric mean {mean:.2f}, "
+                    f"lowest {known[worst]:.2f} ({worst})"
+                )
+        if lines and lines[-1].startswith(kind):
+            lines.append(f"  ({kind}: {meaning})")
+    return lines
 
 
-def _every_time(board: Board) -> list[str]:
-    names = list(dict.fromkeys(entry.contender for line in board.lines for entry in (line.ours, *line.peers)))
+def _times(board: Board) -> list[str]:
+    names = list(dict.fromkeys(entry.contender for line in board.lines for entry in line.entries))
     if len(names) < 2:
         return []
     widths = [max(len(name), 8) + 1 for name in names]
-    rows = ["", f"{'milliseconds':{_NAME}}" + "".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True))]
+    rows = [_table_row("milliseconds of everybody", names, widths)]
     for line in board.lines:
-        cells = [_milliseconds(entry.seconds) for entry in (line.ours, *line.peers)]
-        rows.append(f"{line.name:{_NAME}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+        rows.append(_table_row(line.name, [_milliseconds(entry.seconds) for entry in line.entries], widths))
     return rows
 
 
 def _absences(board: Board) -> list[str]:
-    entries = [(line, entry) for line in board.lines for entry in (line.ours, *line.peers)]
-    notes = [f"{entry.contender}, {line.name}: {entry.note}" for line, entry in entries if entry.note]
-    return ["", *notes] if notes else []
+    """Each reason once, with the lines it was given for."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for line in board.lines:
+        for entry in line.entries:
+            if entry.note:
+                lines.setdefault((entry.contender, entry.note), []).append(line.name)
+    return [
+        f"{contender}: {note} ({names[0] if len(names) == 1 else f'{len(names)} lines'})"
+        for (contender, note), names in lines.items()
+    ]
 
 
-def _peer_line(title: str, version: str | None, note: str) -> str:
-    return f"{title} {version}" + (f" ({note})" if note else "") if version else f"{title}: {note}"
+def _table_row(name: str, cells: Iterable[str], widths: Iterable[int]) -> str:
+    return f"{name:{_NAME_WIDTH}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
 
 
 def _milliseconds(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     value = 1e3 * seconds
-    return f"{value:.2f}" if value >= 10 else f"{value:.3f}" if value >= 0.1 else f"{value:.5f}"
+    digits = 2 if value >= 10 else 3 if value >= 0.1 else 5
+    return f"{value:.{digits}f}"
 
 
 def _ratio(value: float | None) -> str:

@@ -23,7 +23,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """Whether a library took part, and in which version; `note` says how to install it where it is missing."""
+    """A library and its version; where it does not take part, `note` says why, or how to install it."""
 
     key: str
     title: str
@@ -85,6 +85,11 @@ class LineResult:
     traffic_seconds: float
     ours: Entry
     peers: tuple[Entry, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Ours, then the peers'."""
+        return (self.ours, *self.peers)
 
     @property
     def limit_seconds(self) -> float:
@@ -154,16 +159,12 @@ class Board:
     setting: Setting
     lines: tuple[LineResult, ...]
 
-    def mean_ratio(self, kind: str, family: str = "") -> float | None:
-        """Geometric mean, over the lines of a kind, of the best peer's time over ours."""
-        ratios = [line.ratio(family) for line in self.lines if line.kind == kind]
-        return geometric_mean(ratio for ratio in ratios if ratio is not None)
-
     def as_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has; ratios and limits, which follow from the rest, included."""
         board = asdict(self)
         for values, line in zip(board["lines"], self.lines, strict=True):
-            values |= {"limit_seconds": line.limit_seconds, "ratio_best_peer": line.ratio()}
+            values["limit_seconds"] = line.limit_seconds
+            values["ratio_to_best_peer"], values["ratio_to_pytorch"] = line.ratio(), line.ratio("PyTorch")
         return board
 
 

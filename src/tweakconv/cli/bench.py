@@ -38,15 +38,18 @@ def command(
     """Compare with PyTorch, ONNX Runtime, OpenVINO, ncnn, OpenCV and SciPy, whichever are installed."""
     if json_path is not None:
         _check_writable(json_path, force)
-    run_board(
-        list(lines) or None,
-        peers=list(peers) or None,
-        rounds=rounds,
-        threads=threads,
-        data_format=data_format,
-        json_path=json_path,
-        echo=click.echo,
-    )
+    try:
+        run_board(
+            list(lines) or None,
+            peers=list(peers) or None,
+            rounds=rounds,
+            threads=threads,
+            data_format=data_format,
+            json_path=json_path,
+            echo=click.echo,
+        )
+    except RuntimeError as problem:  # the measuring process died; it says where
+        raise click.ClickException(str(problem)) from None
 
 
 def _check_writable(path: Path, force: bool) -> None:

@@ -29,7 +29,8 @@ KERNEL is a name (see tweakconv kernels), a matrix with rows ended by semicolons
 \b
 PADDING is valid, same (the odd one at the end), same_lower (at the start) or
 full; or a number for every side (1), one for height and one for width (1,2), or
-low:high pairs (1:2,0:3). What lies in the padding is 0, which is black.
+low:high pairs (1:2,0:3). MODE is what lies in it: zeros (black), edge, reflect,
+symmetric or wrap.
 \b
 N is one number, or one for height and one for width (2,1).
 \b
@@ -45,6 +46,7 @@ RANGE is what becomes of results that the file cannot hold:
 )
 @click.option("--strides", "--stride", metavar="N", default="1", show_default=True, help="Window steps.")
 @click.option("--padding", metavar="PADDING", default="same", show_default=True, help="See below.")
+@click.option("--padding-mode", metavar="MODE", default="zeros", show_default=True, help="See below.")
 @click.option(
     "--dilation-rate", "--dilation", metavar="N", default="1", show_default=True, help="Steps between taps."
 )
@@ -60,6 +62,7 @@ def command(
     output: Path,
     strides: str,
     padding: str,
+    padding_mode: str,
     dilation_rate: str,
     value_range: str,
     flip: bool,
@@ -83,6 +86,7 @@ def command(
         strides=per_axis("--strides", strides),
         padding=padding_from(padding),
         dilation_rate=per_axis("--dilation-rate", dilation_rate),
+        padding_mode=padding_mode,
         flip=flip,
         grey=grey,
         value_range=value_range,
@@ -105,7 +109,7 @@ def _facts(
         facts.append(
             ("", f"the kernel makes the image {kernel.sum:.6g} times brighter; --normalize divides by that")
         )
-    facts.append(("time", f"{filtered.seconds * 1e3:.3g} ms for the convolution"))
+    facts.append(("time", f"{filtered.seconds * 1e3:.3g} ms for the convolution, compiling it included"))
     facts.append(("output", f"{output}: {_described(filtered.picture)}"))
     return facts
 

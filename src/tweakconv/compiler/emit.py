@@ -32,7 +32,7 @@ class Value:
         return self if _is(other, 0) else self.builder.binary("sub", self, other)
 
     def __mul__(self, other: Value | int) -> Value:
-        if _is(other, 0):
+        if _is(other, 0) or _is(self, 0):
             return self.builder.integer(0)
         return self if _is(other, 1) else self.builder.binary("mul", self, other)
 
@@ -102,7 +102,7 @@ class Builder:
         """Define a function without a result: `parameters` maps names to types, `body` receives the values."""
         self._lines, self._block = [], "entry"
         arguments = {p: Value(t, f"%{p}", self) for p, t in parameters.items()}
-        body(**arguments)
+        body(*arguments.values())
         listed = ", ".join(f"{t}{' noalias' if t == 'ptr' else ''} %{p}" for p, t in parameters.items())
         linkage = "" if public else "internal "
         width = self.target.vector_bits
@@ -171,9 +171,7 @@ class Builder:
 
     def load(self, pointer: Value, lanes: int = 1) -> Value:
         """Load a scalar (one lane) or a vector from an address aligned to an element."""
-        return self._new(
-            self._type(lanes), f"load {self._type(lanes)}, ptr {pointer.ref}, align {self.element_bytes}"
-        )
+        return self._new(self._type(lanes), f"load {self._type(lanes)}, ptr {pointer.ref}, align {self.element_bytes}")
 
     def store(self, value: Value, pointer: Value) -> None:
         """Store a scalar or a vector at an address aligned to an element, or an integer at one aligned to that."""
@@ -221,7 +219,8 @@ class Builder:
         vector = self._type(self.lanes)
         first = self._new(vector, f"insertelement {vector} poison, {scalar.type} {scalar.ref}, i64 0")
         return self._new(
-            vector, f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer"
+            vector,
+            f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer",
         )
 
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
@@ -355,8 +354,7 @@ class Builder:
         self._start(f"{label}.end")
         merged = [self._name(value.type) for value in yes]
         self._lines += [
-            self._phi(name, (a, after_then), (b, after_else))
-            for name, a, b in zip(merged, yes, no, strict=True)
+            self._phi(name, (a, after_then), (b, after_else)) for name, a, b in zip(merged, yes, no, strict=True)
         ]
         return tuple(merged)
 
@@ -432,9 +430,7 @@ class Builder:
                 f"insertelement {vector.type} {vector.ref}, {piece.type} {piece.ref}, i64 {start}",
             )
         wide = self._shuffle(piece, piece, [*range(lanes), *[0] * (self.lanes - lanes)])
-        picks = [
-            self.lanes + lane - start if start <= lane < start + lanes else lane for lane in range(self.lanes)
-        ]
+        picks = [self.lanes + lane - start if start <= lane < start + lanes else lane for lane in range(self.lanes)]
         return self._shuffle(vector, wide, picks)
 
 

@@ -56,3 +56,18 @@ class ConvSpec:
     def group_out(self) -> int:
         """Output channels of one group."""
         return self.out_channels // self.groups
+
+    @property
+    def taps(self) -> tuple[int, int, int]:
+        """Kernel rows, kernel columns and input channels that one output sums over."""
+        return (*self.kernel, self.group_in)
+
+    @property
+    def pixel_stride(self) -> int:
+        """Elements from one input pixel of a row to the next."""
+        return self.in_channels if self.channels_last else 1
+
+    @property
+    def out_pixel_stride(self) -> int:
+        """Elements from one output pixel of a row to the next."""
+        return self.out_channels if self.channels_last else 1

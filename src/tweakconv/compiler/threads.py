@@ -128,7 +128,7 @@ class _Helpers:
             error: BaseException | None = None
             try:
                 work()
-            except BaseException as raised:  # noqa: BLE001 - handed to the thread that asked
+            except BaseException as raised:
                 error = raised
             ended.put(error)
             del work, ended  # hold no one's buffers while waiting

@@ -1,8 +1,9 @@
 """ncnn on the board.
 
 The net has one layer, whose weights ncnn packs when it loads them. The input is packed beforehand as ncnn's
-layers hand it to each other (16, 8 or 4 channels interleaved, what the processor's vectors hold), and the output
-is left packed. Everything is in float32: the half-precision modes are off. Winograd is on, ncnn's default.
+layers hand it to each other (16, 8 or 4 channels interleaved, what the processor's vectors hold), and the
+output is left packed. Everything is in float32: the half-precision modes are off. Winograd is on, as it is
+by default.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tweakconv.bench.contender import Contender, Prepared
-from tweakconv.bench.limits import vector_widths
 from tweakconv.bench.problem import Problem
+from tweakconv.compiler.target import TARGETS, runnable_targets
 
 __all__ = ["contenders"]
 
@@ -34,7 +35,7 @@ _AS_IT_IS = 1
 
 
 def contenders(threads: int) -> tuple[Contender, ...]:
-    """ncnn's CPU layers."""
+    """The CPU layers of ncnn."""
     return (_Ncnn(threads),)
 
 
@@ -101,7 +102,7 @@ def _structure(problem: Problem) -> str:
 
 def _pack(channels: int) -> int:
     """How many channels ncnn interleaves on this processor."""
-    lanes = max(vector_widths()) // 32
+    lanes = max(TARGETS[name].lanes(4) for name in runnable_targets())
     return next((pack for pack in (16, 8, 4) if pack <= lanes and channels % pack == 0), 1)
 
 

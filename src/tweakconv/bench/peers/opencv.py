@@ -1,8 +1,8 @@
 """OpenCV on the board: ``filter2D`` on images of one channel, the ``dnn`` module for everything else.
 
-``filter2D`` packs nothing and needs nothing packed; it writes into an output that is there already. ``dnn`` packs
-its weights at the first forward pass and includes Winograd; its input blob has to be set before each pass, for
-otherwise it would return what it computed before.
+``filter2D`` has nothing to pack; it writes into an output that is there already. ``dnn`` packs its weights at
+the first forward pass and includes Winograd; its input blob is set before each pass, for otherwise it would
+return what it has computed before.
 """
 
 from __future__ import annotations

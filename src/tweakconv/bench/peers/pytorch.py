@@ -8,7 +8,8 @@ In each format the quickest of these ways runs, found anew for each line:
 - ``blocked`` (contiguous format only): ``torch.utils.mkldnn.to_mkldnn``, with the weights prepacked, the
   input kept as an oneDNN tensor and the output left in oneDNN's blocked layout.
 
-``torch.jit.optimize_for_inference`` reaches the same oneDNN code 15 to 50 % slower on every line (PyTorch 2.13).
+``torch.jit.optimize_for_inference`` reaches the same oneDNN code, and is slower than the best of these on
+every line (PyTorch 2.13: by 15 to 50 %).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class _PyTorch:
         weight = torch.from_numpy(problem.oihw).contiguous(memory_format=self.memory_format)
         bias = None if problem.bias is None else torch.from_numpy(problem.bias)
         ways = {"plain": _plain(problem, x, weight, bias)}
-        if torch.backends.mkldnn.is_available():
+        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             ways["prepacked"] = _prepacked(problem, x, weight, bias)
             if self.memory_format == torch.contiguous_format:
                 ways["blocked"] = _blocked(problem, x, weight, bias)
@@ -64,7 +65,9 @@ def _plain(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.
     return Prepared(lambda: torch.nn.functional.conv2d(*arguments), _to_nhwc)
 
 
-def _prepacked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Prepared:
+def _prepacked(
+    problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> Prepared:
     line, ops = problem.line, torch.ops.mkldnn
     tweaks = ([*line.pad], [*line.strides], [*line.dilation_rate], line.groups)
     packed = ops._reorder_convolution_weight(weight, *tweaks, list(x.shape))
@@ -86,7 +89,8 @@ def _blocked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torc
     layer.weight = torch.nn.Parameter(weight, requires_grad=False)
     if bias is not None:
         layer.bias = torch.nn.Parameter(bias, requires_grad=False)
-    packed, blocked = mkldnn.to_mkldnn(layer), x.to_mkldnn()
+    packed = mkldnn.to_mkldnn(layer)  # type: ignore[no-untyped-call]
+    blocked = x.to_mkldnn()
     return Prepared(lambda: packed(blocked), lambda y: _to_nhwc(y.to_dense()))
 
 

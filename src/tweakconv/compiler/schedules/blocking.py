@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tweakconv.compiler.emit import Value
-
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
@@ -56,6 +54,10 @@ class Blocking:
         """Output channels of a group with the last block padded."""
         return self.full_blocks * self.out_block + self.padded_width(self.tail)
 
+    def is_whole(self, taps: tuple[int, int, int]) -> bool:
+        """Whether one chunk is the whole sum."""
+        return self.chunk == taps
+
     def padded_width(self, width: int) -> int:
         """A block's width as its weights are packed."""
         return -(-width // self.multiple) * self.multiple
@@ -66,10 +68,9 @@ class Blocking:
             width = min(self.out_block, self.out_channels - start)
             yield start, width, self.padded_width(width)
 
-    def distinct_widths(self) -> list[tuple[int, int]]:
-        """Channels and padded channels of a whole block and of the last, where there are such."""
-        widths = ([self.out_block] if self.full_blocks else []) + ([self.tail] if self.tail else [])
-        return [(width, self.padded_width(width)) for width in widths]
+    def widths(self) -> list[int]:
+        """Output channels of a whole block and of the last, where there are such."""
+        return ([self.out_block] if self.full_blocks else []) + ([self.tail] if self.tail else [])
 
     def chunks(self, sizes: tuple[int, ...]) -> Iterator[ChunkRange]:
         """The chunks of a sum over kernel rows, kernel columns and input channels, in order."""
@@ -89,29 +90,6 @@ class ChunkRange(NamedTuple):
     rows: slice
     columns: slice
     channels: slice
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk in emitted code: where it starts, what is left of it after rows in the padding are skipped.
-
-    Attributes
-    ----------
-    starts, counts : tuple of Value
-        First kernel row, column and input channel, and how many of each.
-    taps : Value
-        Products of the whole chunk for one output channel.
-    skipped : Value
-        How many of them were skipped at its beginning.
-    mode : Value
-        Bit 0: the sum's first chunk; bit 1: its last.
-    """
-
-    starts: tuple[Value, ...]
-    counts: tuple[Value, ...]
-    taps: Value
-    skipped: Value
-    mode: Value
 
 
 def split_width(width: int, sizes: tuple[int, ...]) -> tuple[int, ...]:

@@ -39,11 +39,11 @@ class Epilogue:
                 floor = builder.select((mode & 2).equals(2), floor, builder.minus_infinity())
         return cls(builder, whole, (mode & 1).equals(1), floor)
 
-    def before(self, bias: Value, old: Value, old_stride: Value | int) -> tuple[Value, Value | int]:
+    def addends(self, bias: Value, old: Value, old_stride: int) -> tuple[Value, Value]:
         """Where the addends of successive pixels lie, and how far apart."""
-        if self.whole:
-            return bias, 0
         b = self.builder
+        if self.whole:
+            return bias, b.integer(0)
         return b.select(self.first, bias, old), b.select(self.first, 0, old_stride)
 
     def finish(self, total: Value) -> Value:

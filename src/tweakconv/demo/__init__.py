@@ -1,0 +1,1 @@
+"""The demonstration, ``python -m tweakconv.demo``: tweaked convolutions of a photograph, beside SciPy."""

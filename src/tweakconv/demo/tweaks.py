@@ -1,0 +1,59 @@
+"""The convolutions that the demonstration shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tweakconv.geometry import PaddingLike
+
+
+@dataclass(frozen=True, slots=True)
+class Tweak:
+    """A kernel and what is tweaked about its convolution.
+
+    Attributes
+    ----------
+    name
+        Names the file that is written.
+    kernel
+        As `tweakconv.kernels.parse_kernel` reads it.
+    strides, padding, dilation_rate
+        As `tweakconv.filter2d` takes them.
+    value_range
+        As `tweakconv.photo.filter_picture` takes it.
+    words
+        The tweaks as a person says them.
+    """
+
+    name: str
+    kernel: str
+    words: str
+    strides: int = 1
+    padding: PaddingLike = "same"
+    dilation_rate: int = 1
+    value_range: str = "auto"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The tweaks as arguments of `tweakconv.filter2d`."""
+        return {"strides": self.strides, "padding": self.padding, "dilation_rate": self.dilation_rate}
+
+
+TWEAKS: Final = (
+    Tweak("soft", "gaussian:11,3", "padding same"),
+    Tweak("crisp", "unsharp:9,1", "padding valid", padding="valid"),
+    Tweak("slopes", "sobel-x", "stride 2", strides=2),
+    Tweak("relief", "emboss", "dilation 3", dilation_rate=3),
+    Tweak(
+        "engraving",
+        "-2 -1 0; -1 0 1; 0 1 2",
+        "stride 3, dilation 2",
+        strides=3,
+        padding="valid",
+        dilation_rate=2,
+        value_range="midgrey",
+    ),
+    Tweak("shaken", "motion:25,30", "padding 0:60 and 60:0", padding=((0, 60), (60, 0))),
+    Tweak("mosaic", "blur:8", "stride 8, padding valid", strides=8, padding="valid"),
+)

@@ -68,9 +68,7 @@ class TestValuesOfTheLecture:
         assert dilated.output_size == output_size((28, 28), (5, 5))
 
     @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 7])
-    def test_valid_is_the_default_and_loses_k_minus_1_a_layer_while_same_keeps_the_size(
-        self, kernel: int
-    ) -> None:
+    def test_valid_is_the_default_and_loses_k_minus_1_a_layer_while_same_keeps_the_size(self, kernel: int) -> None:
         valid = same = 28
         for layer in (1, 2, 3, 4):
             valid, same = output_size(valid, kernel), output_size(same, kernel, padding="same")
@@ -83,9 +81,7 @@ class TestSizes:
         assert axis.output == len(windows(axis))
 
     @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 12), st.integers(1, 5))
-    def test_same_gives_ceil_of_input_over_stride(
-        self, size: int, kernel: int, stride: int, dilation: int
-    ) -> None:
+    def test_same_gives_ceil_of_input_over_stride(self, size: int, kernel: int, stride: int, dilation: int) -> None:
         for padding in ("same", "same_lower"):
             assert output_size(size, kernel, stride, padding, dilation) == len(range(0, size, stride))
 
@@ -175,9 +171,7 @@ class TestTapMap:
 
     @pytest.mark.parametrize("mode", [mode for mode in PADDING_MODES if mode not in ("zeros", "constant")])
     @given(st.integers(1, 6), MORE, MORE)
-    def test_padding_modes_read_the_pixels_that_numpy_pads_with(
-        self, mode: str, size: int, lo: int, hi: int
-    ) -> None:
+    def test_padding_modes_read_the_pixels_that_numpy_pads_with(self, mode: str, size: int, lo: int, hi: int) -> None:
         padded = np.pad(np.arange(size), (lo, hi), mode=mode)  # type: ignore[call-overload]
         assert [extend(position, size, mode) for position in range(-lo, size + hi)] == padded.tolist()
         axis = AxisGeometry(size, 1, pad_lo=lo, pad_hi=hi)
@@ -212,9 +206,7 @@ class TestTransposed:
         }
 
     @given(any_axis(plain=True))
-    def test_it_reads_backwards_what_the_convolution_with_the_same_pads_reads(
-        self, axis: AxisGeometry
-    ) -> None:
+    def test_it_reads_backwards_what_the_convolution_with_the_same_pads_reads(self, axis: AxisGeometry) -> None:
         size, rest = axis.output, axis.slack % axis.stride
         back = ConvGeometry.transposed(
             size,
@@ -227,10 +219,7 @@ class TestTransposed:
         assert back.output == axis.input
         forth = {(o, k, axis.tap(o, k)) for o in range(axis.output) for k in range(axis.kernel)}
         assert {(o, k, i) for o, k, i in forth if i is not None} == {
-            (o, k, i)
-            for i in range(back.output)
-            for k in range(back.kernel)
-            if (o := back.tap(i, k)) is not None
+            (o, k, i) for i in range(back.output) for k in range(back.kernel) if (o := back.tap(i, k)) is not None
         }
 
     # Sizes for 5 pixels, and pads of the equal ordinary convolution, as Keras 3.15 hands them to JAX:
@@ -267,9 +256,7 @@ class TestTransposed:
     def test_names_mean_what_they_mean_in_keras(
         self, kernel: int, settings: tuple[Any, ...], pads: tuple[int, int], size: int
     ) -> None:
-        arguments = dict(
-            zip(("strides", "dilation_rate", "padding", "output_padding"), settings, strict=True)
-        )
+        arguments = dict(zip(("strides", "dilation_rate", "padding", "output_padding"), settings, strict=True))
         geometry = ConvGeometry.transposed(5, kernel, **arguments)
         assert (geometry.pads, geometry.output_size) == ((pads,), (size,))
 
@@ -320,9 +307,7 @@ class TestTrapsOthersFellInto:
         assert (geometry.pads, geometry.output_size) == (((0, 0),), (4,))
 
     def test_a_dilated_kernel_larger_than_the_padded_input_is_an_error_with_the_numbers_in_it(self) -> None:
-        with pytest.raises(
-            ValueError, match="kernel_size 3 with dilation_rate 9 spans 19 positions"
-        ) as error:
+        with pytest.raises(ValueError, match="kernel_size 3 with dilation_rate 9 spans 19 positions") as error:
             ConvGeometry.of(10, 3, padding=1, dilation_rate=9)
         assert "10 + 1 + 1 = 12" in str(error.value)
         assert "at least 7 to the padding" in str(error.value)
@@ -388,9 +373,7 @@ class TestFormula:
 
     def test_equal_axes_share_a_line_and_unequal_ones_are_numbered(self) -> None:
         assert ConvGeometry.of((28, 28), 3).formula() == "(28 - 3) / 1 + 1 = 26"
-        assert ConvGeometry.of((28, 9), 3).formula() == (
-            "axis 0: (28 - 3) / 1 + 1 = 26\naxis 1: (9 - 3) / 1 + 1 = 7"
-        )
+        assert ConvGeometry.of((28, 9), 3).formula() == ("axis 0: (28 - 3) / 1 + 1 = 26\naxis 1: (9 - 3) / 1 + 1 = 7")
 
 
 def test_counts_of_weights_and_products() -> None:

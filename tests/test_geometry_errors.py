@@ -69,9 +69,7 @@ def test_output_size_does_too(name: str, value: Any, quoted: str, error: type[Ex
 
 @pytest.mark.parametrize("name", ["kernel_size", "strides", "dilation_rate", "padding"])
 @pytest.mark.parametrize("make", [ConvGeometry.of, ConvGeometry.transposed])
-def test_a_wrong_number_of_entries_is_told_from_the_right_one(
-    make: Callable[..., ConvGeometry], name: str
-) -> None:
+def test_a_wrong_number_of_entries_is_told_from_the_right_one(make: Callable[..., ConvGeometry], name: str) -> None:
     with pytest.raises(ValueError, match=rf"^{name}.*2 entries, one per axis, received \(1, 1, 1\)"):
         make(**{"input_size": (28, 28), "kernel_size": 3, name: (1, 1, 1)})
 
@@ -82,16 +80,12 @@ def test_four_flat_pads_are_pointed_to_pairs() -> None:
 
 
 def test_groups_that_do_not_divide_show_the_division() -> None:
-    with pytest.raises(
-        ValueError, match=r"groups must divide out_channels, received groups 4 and .* 10 = 4\*2 \+ 2"
-    ):
+    with pytest.raises(ValueError, match=r"groups must divide out_channels, received groups 4 and .* 10 = 4\*2 \+ 2"):
         ConvGeometry.of(28, 3, groups=4, in_channels=8, out_channels=10)
 
 
 def test_causal_on_two_axes_says_what_to_write() -> None:
-    with pytest.raises(
-        ValueError, match=r"padding='causal' needs a single axis.*received 2 axes; write pairs"
-    ):
+    with pytest.raises(ValueError, match=r"padding='causal' needs a single axis.*received 2 axes; write pairs"):
         ConvGeometry.of((28, 28), 3, padding="causal")
 
 
@@ -116,16 +110,12 @@ class TestTransposed:
         ("value", "quoted", "error"),
         [(-1, "-1", ValueError), ("1", "'1'", TypeError), ((1, -2), "-2", ValueError)],
     )
-    def test_output_padding_is_an_integer_from_0(
-        self, value: Any, quoted: str, error: type[Exception]
-    ) -> None:
+    def test_output_padding_is_an_integer_from_0(self, value: Any, quoted: str, error: type[Exception]) -> None:
         with pytest.raises(error, match=f"^output_padding must be .*received {quoted}"):
             ConvGeometry.transposed(28, 3, output_padding=value)
 
     def test_cutting_away_everything_shows_the_sum(self) -> None:
-        with pytest.raises(
-            ValueError, match=r"padding \(4, 3\).*: \(3 - 1\)\*2 \+ 3 - 4 - 3 = 0, .*at least 1"
-        ):
+        with pytest.raises(ValueError, match=r"padding \(4, 3\).*: \(3 - 1\)\*2 \+ 3 - 4 - 3 = 0, .*at least 1"):
             ConvGeometry.transposed(3, 3, strides=2, padding=[(4, 3)])
 
 
@@ -139,9 +129,7 @@ class TestTransposed:
         ({"pad_lo": 0.0}, "pad_lo must be an integer, received 0.0", TypeError),
     ],
 )
-def test_an_axis_checks_its_own_numbers(
-    numbers: dict[str, Any], message: str, error: type[Exception]
-) -> None:
+def test_an_axis_checks_its_own_numbers(numbers: dict[str, Any], message: str, error: type[Exception]) -> None:
     with pytest.raises(error, match=message):
         AxisGeometry(**{"input": 5, "kernel": 3, **numbers})
 
@@ -154,9 +142,7 @@ def test_a_geometry_has_axes_and_nothing_else() -> None:
 
 
 def test_an_unknown_padding_mode_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"padding_mode must be one of 'zeros', .*'wrap', received 'circular'"
-    ):
+    with pytest.raises(ValueError, match=r"padding_mode must be one of 'zeros', .*'wrap', received 'circular'"):
         extend(-1, 5, "circular")
 
 

@@ -51,9 +51,7 @@ def test_it_finds_exactly_what_trying_everything_finds(
     )
     tried = product(sorted(dilations), sorted(kernels), sorted(strides), sorted(pads), sorted(pads))
     assert as_settings(found) == [
-        setting
-        for setting in tried
-        if (not symmetric or setting[3] == setting[4]) and places(size, setting) == outputs
+        setting for setting in tried if (not symmetric or setting[3] == setting[4]) and places(size, setting) == outputs
     ]
     assert all((axis.input, axis.output) == (size, outputs) for axis in found)
 

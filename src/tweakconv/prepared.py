@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from tweakconv.arrays import FloatArray, aligned, as_input, check_out, empty_aligned
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
-from tweakconv.compiler.schedules import direct
+from tweakconv.compiler.call import ALONE, FINITE, Call, reset_counter
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry import ConvGeometry, PaddingLike
@@ -122,7 +122,7 @@ class PreparedConv2D:
         self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
         zeros = np.zeros(layer.out_channels, kernel.dtype)
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, zeros if bias is None else bias))
-        self._flags = direct.FINITE if np.isfinite(kernel).all() else 0
+        self._flags = FINITE if np.isfinite(kernel).all() else 0
         self._run = self._built.code.run
         self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
         self._space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
@@ -178,14 +178,14 @@ class PreparedConv2D:
         counter = threads.workspace(self._space_bytes)
         arguments = (x, self._weights_address, self._bias_address, y, launch.integers_address, counter)
         if launch.threads == 1:
-            self._run(*arguments, counter + _COUNTER_BYTES, self._flags | direct.ALONE)
+            self._run(*arguments, counter + _COUNTER_BYTES, self._flags | ALONE)
             return
 
         def work() -> None:
             window = threads.workspace(self._space_bytes) + _COUNTER_BYTES
             self._run(*arguments, window, self._flags)
 
-        direct.reset_counter(counter)
+        reset_counter(counter)
         threads.run(work, launch.threads)
 
     def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
@@ -222,7 +222,7 @@ class PreparedConv2D:
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
         work = shape[0] * geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
-        call = direct.Call(
+        call = Call(
             batch=shape[0],
             geometry=geometry,
             x_strides=x_strides,

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tweakconv import reference
+from tweakconv.arrays import FloatArray, aligned
 from tweakconv.bench.geometries import Line
 
 __all__ = ["Problem", "relative_rms_error"]
 
-Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """A line of the board with arrays to compute it on.
+    """A line of the board with arrays to compute it on, which begin at a cache line.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Problem:
     """
 
     line: Line
-    x: Float32Array
-    kernel: Float32Array
-    bias: Float32Array | None
+    x: FloatArray
+    kernel: FloatArray
+    bias: FloatArray | None
 
     @classmethod
     def of(cls, line: Line, seed: int = 0) -> Problem:
@@ -51,17 +51,17 @@ class Problem:
         kernel = rng.standard_normal((*line.kernel, depth, line.out_channels), dtype=np.float32)
         kernel /= np.float32(np.sqrt(kernel[..., 0].size))
         bias = rng.standard_normal(line.out_channels, dtype=np.float32) if line.bias else None
-        return cls(line, x, kernel, bias)
+        return cls(line, aligned(x), kernel, bias)
 
     @property
-    def nchw(self) -> Float32Array:
+    def nchw(self) -> FloatArray:
         """The input as a contiguous (1, CI, H, W) array."""
-        return np.ascontiguousarray(self.x.transpose(0, 3, 1, 2))
+        return aligned(self.x.transpose(0, 3, 1, 2))
 
     @property
-    def oihw(self) -> Float32Array:
+    def oihw(self) -> FloatArray:
         """The kernel as a contiguous (CO, CI / groups, KH, KW) array."""
-        return np.ascontiguousarray(self.kernel.transpose(3, 2, 0, 1))
+        return aligned(self.kernel.transpose(3, 2, 0, 1))
 
     def expected(self) -> Float64Array:
         """The result by the definition, in float64, shape (1, OH, OW, CO)."""

@@ -37,7 +37,7 @@ def header(setting: Setting) -> list[str]:
         "",
         f"float32, batch 1, {threads}; medians of {_plural(setting.rounds, 'interleaved round')}",
         "of limit: the share of our time that operations at the peak, or bytes at a plain loop's speed, need",
-        "ratio: best peer's time over ours; PyTorch: its better format's over ours; error: relative RMS to float64",
+        "ratio: best peer's time over ours; PyTorch: its better format's; error: relative RMS against float64",
         "",
         _table_row("", _COLUMNS, _COLUMNS.values()),
     ]

@@ -59,6 +59,4 @@ def _check_writable(path: Path, force: bool) -> None:
     if path.is_dir():
         raise click.UsageError(f"--json {path}: is a folder; name a file in it")
     if path.exists() and not force:
-        raise click.UsageError(
-            f"--json {path}: exists already; choose another name, or replace it with --force"
-        )
+        raise click.UsageError(f"--json {path}: exists already; choose another name, or replace it with --force")

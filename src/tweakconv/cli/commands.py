@@ -18,9 +18,7 @@ def run(arguments: Sequence[str] | None) -> int:
     """Run one command: 0 where it went well, 2 after one line on stderr where it did not."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a file name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
         status = main_command.main(arguments, prog_name="tweakconv", standalone_mode=False)
     except click.Abort:

@@ -8,7 +8,7 @@ import click
 
 from tweakconv.cli.report import print_facts, unread_of, window_of
 from tweakconv.cli.values import padding_from, per_axis
-from tweakconv.images import check_writable, read_image, write_image
+from tweakconv.images import JPEG_QUALITY, check_writable, read_image, write_image
 from tweakconv.kernels import Kernel, parse_kernel
 from tweakconv.photo import Filtered, filter_picture
 from tweakconv.picture import Picture
@@ -41,15 +41,11 @@ RANGE is what becomes of results that the file cannot hold:
 @click.command(name="run", epilog=_EXAMPLES, short_help="Filter an image file.")
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--kernel", "-k", "kernel_text", metavar="KERNEL", required=True, help="What to filter with.")
-@click.option(
-    "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), required=True, help="Where it goes."
-)
+@click.option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path), required=True, help="Where it goes.")
 @click.option("--strides", "--stride", metavar="N", default="1", show_default=True, help="Window steps.")
 @click.option("--padding", metavar="PADDING", default="same", show_default=True, help="See below.")
 @click.option("--padding-mode", metavar="MODE", default="zeros", show_default=True, help="See below.")
-@click.option(
-    "--dilation-rate", "--dilation", metavar="N", default="1", show_default=True, help="Steps between taps."
-)
+@click.option("--dilation-rate", "--dilation", metavar="N", default="1", show_default=True, help="Steps between taps.")
 @click.option("--range", "value_range", metavar="RANGE", default="auto", show_default=True, help="See below.")
 @click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
 @click.option("--grey", "--gray", is_flag=True, help="Turn colours to grey first.")
@@ -95,9 +91,7 @@ def command(
     print_facts(_facts(image, picture, kernel, filtered, output))
 
 
-def _facts(
-    image: Path, picture: Picture, kernel: Kernel, filtered: Filtered, output: Path
-) -> list[tuple[str, str]]:
+def _facts(image: Path, picture: Picture, kernel: Kernel, filtered: Filtered, output: Path) -> list[tuple[str, str]]:
     geometry = filtered.geometry
     facts = [("input", f"{image}: {_described(picture)}")]
     facts += [("", note) for note in picture.notes]
@@ -106,11 +100,10 @@ def _facts(
     facts.append(("unread", unread_of(geometry, _AXES)))
     facts.append(("values", filtered.fitted.report))
     if filtered.fitted.method == "clip" and filtered.fitted.beyond and kernel.sum > 1.01:
-        facts.append(
-            ("", f"the kernel makes the image {kernel.sum:.6g} times brighter; --normalize divides by that")
-        )
+        facts.append(("", f"the kernel makes the image {kernel.sum:.6g} times brighter; --normalize divides by that"))
     facts.append(("time", f"{filtered.seconds * 1e3:.3g} ms for the convolution, compiling it included"))
-    facts.append(("output", f"{output}: {_described(filtered.picture)}"))
+    quality = f", JPEG quality {JPEG_QUALITY}" if output.suffix.lower() in (".jpg", ".jpeg") else ""
+    facts.append(("output", f"{output}: {_described(filtered.picture)}{quality}"))
     return facts
 
 

@@ -35,15 +35,11 @@ pairs, one per axis (1:2,0:3).
 @click.option("--dilation-rate", "--dilation", metavar="N", help="Steps between taps.  [default: 1]")
 @click.option("--to", "output_size", metavar="OUTPUT", help="Find the convolutions that give this size.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def command(
-    *, input_size: str, kernel: str | None, output_size: str | None, as_json: bool, **tweaks: str
-) -> None:
+def command(*, input_size: str, kernel: str | None, output_size: str | None, as_json: bool, **tweaks: str) -> None:
     """Print the output size for an INPUT size (28, or 224x320 as height x width), with its formula."""
     if output_size is not None:
         found = _geometries_giving(output_size, input_size, kernel_size=kernel, **tweaks)
-        click.echo(
-            json.dumps([_as_json(ConvGeometry((axis,))) for axis in found]) if as_json else _listed(found)
-        )
+        click.echo(json.dumps([_as_json(ConvGeometry((axis,))) for axis in found]) if as_json else _listed(found))
         return
     if kernel is None:
         raise click.UsageError("Missing option '--kernel' (or '--to', to ask which kernels give a size).")
@@ -76,9 +72,7 @@ def _geometries_giving(output_size: str, input_size: str, **given: str | None) -
 def _one_number(name: str, text: str) -> int:
     number = per_axis(name, text)
     if not isinstance(number, int):
-        raise ValueError(
-            f"{name} must be one number where --to is asked, an axis at a time, received {text!r}"
-        )
+        raise ValueError(f"{name} must be one number where --to is asked, an axis at a time, received {text!r}")
     return number
 
 
@@ -96,8 +90,7 @@ def _listed(found: tuple[AxisGeometry, ...]) -> str:
     if not found:
         return "none with a kernel of up to 7, strides of up to 4, padding of up to 3 (or as given)"
     rows = [
-        f"{axis.kernel:>6} {axis.stride:>7} {axis.pad_lo:>8} {axis.dilation:>9}   {axis.formula()}"
-        for axis in found
+        f"{axis.kernel:>6} {axis.stride:>7} {axis.pad_lo:>8} {axis.dilation:>9}   {axis.formula()}" for axis in found
     ]
     return "\n".join(["kernel strides  padding  dilation   formula", *rows])
 

@@ -38,9 +38,7 @@ def per_axis(name: str, text: str) -> IntPerAxis:
     numbers = [_whole(part) for part in re.split(r"\s*[x×,]\s*|\s+", text.strip().lower())]
     whole = tuple(number for number in numbers if number is not None)
     if len(whole) < len(numbers):
-        raise ValueError(
-            f"{name} must be a whole number, or one per axis such as 2,1 or 224x320, received {text!r}"
-        )
+        raise ValueError(f"{name} must be a whole number, or one per axis such as 2,1 or 224x320, received {text!r}")
     return whole[0] if len(whole) == 1 else whole
 
 

@@ -7,11 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tweakconv.compiler import cache, jit
 from tweakconv.compiler.choose import Choice, choose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+
+if TYPE_CHECKING:
+    from tweakconv.compiler import jit
 
 MOST_IN_MEMORY = 256
 """Compiled convolutions kept; a prepared convolution keeps its own for as long as it lives."""
@@ -55,6 +58,8 @@ def forget() -> None:
 
 
 def _build(spec: ConvSpec, target: Target) -> Built:
+    from tweakconv.compiler import cache, jit  # noqa: PLC0415 - LLVM is loaded when code is first needed
+
     start = time.perf_counter()
     choice = choose(spec, target)
     key = cache.key(choice.algorithm, choice.plan)

@@ -16,7 +16,6 @@ import stat
 import sys
 import tempfile
 import warnings
-from importlib import resources
 from pathlib import Path
 
 _MAGIC = b"tweakconv code 1\n"
@@ -32,10 +31,10 @@ def key(*parts: object) -> bytes:
 
 def read(key: bytes) -> bytes | None:
     """The code stored under a key; None where there is none that can be trusted."""
-    folder = _folder()
-    if folder is None:
+    kept = folder()
+    if kept is None:
         return None
-    path = _path(folder, key)
+    path = _path(kept, key)
     try:
         with path.open("rb") as file:
             if not _is_ours(os.fstat(file.fileno())):
@@ -52,26 +51,21 @@ def read(key: bytes) -> bytes | None:
 
 def write(key: bytes, code: bytes) -> None:
     """Store code under a key, whole or not at all; a disk that refuses costs only the next process' time."""
-    folder = _folder()
-    if folder is None:
+    kept = folder()
+    if kept is None:
         return
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        descriptor, temporary = tempfile.mkstemp(dir=kept, suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_make_entry(key, code))
-            os.replace(temporary, _path(folder, key))
+            os.replace(temporary, _path(kept, key))
         except BaseException:
             os.unlink(temporary)
             raise
-        _remove_oldest(folder, MOST_BYTES)
+        _remove_oldest(kept, MOST_BYTES)
     except OSError:
         return
-
-
-def folder() -> Path | None:
-    """Where entries are kept; None where the cache is off or its folder cannot be trusted."""
-    return _folder()
 
 
 def _path(folder: Path, key: bytes) -> Path:
@@ -88,8 +82,8 @@ def _open_entry(entry: bytes, key: bytes) -> bytes | None:
     return code if entry[:head] == _MAGIC + key + hashlib.sha256(code).digest() else None
 
 
-def _folder() -> Path | None:
-    """The folder of this process' environment, made if need be."""
+def folder() -> Path | None:
+    """Where entries are kept, made if need be; None where the cache is off or its folder cannot be trusted."""
     named = os.environ.get("TWEAKCONV_CACHE_DIR")
     if named == "":
         return None
@@ -155,8 +149,6 @@ def _versions() -> tuple[str, ...]:
     import llvmlite.binding as llvm  # noqa: PLC0415
 
     source = hashlib.sha256()
-    for folder in ("tweakconv.compiler", "tweakconv.compiler.schedules"):
-        for file in sorted(resources.files(folder).iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".py"):
-                source.update(file.read_bytes())
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        source.update(file.read_bytes())
     return source.hexdigest(), str(llvmlite.__version__), str(llvm.llvm_version_info)

@@ -35,9 +35,7 @@ class Tile:
     pixels: NDArray[Any]
 
 
-def contact_sheet(
-    tiles: Sequence[Tile], *, columns: int, tile_size: tuple[int, int] = (256, 300)
-) -> NDArray[np.uint8]:
+def contact_sheet(tiles: Sequence[Tile], *, columns: int, tile_size: tuple[int, int] = (256, 300)) -> NDArray[np.uint8]:
     """Put the tiles on one sheet, row by row.
 
     Parameters
@@ -63,9 +61,7 @@ def contact_sheet(
     width, height = tile_size
     rows = -(-len(tiles) // columns)
     across, down = width + _GAP, height + _CAPTION + _GAP
-    sheet = pillow.new(
-        "RGB", (columns * across - _GAP + 2 * _MARGIN, rows * down - _GAP + 2 * _MARGIN), _SHEET
-    )
+    sheet = pillow.new("RGB", (columns * across - _GAP + 2 * _MARGIN, rows * down - _GAP + 2 * _MARGIN), _SHEET)
     draw = ImageDraw.Draw(sheet)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)

@@ -17,35 +17,20 @@ in cache while many pixels use them.
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
 from tweakconv.arrays import FloatArray
+from tweakconv.compiler.call import Call
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking, split_width
-from tweakconv.compiler.schedules.driver import ALONE, FINITE, SHAPE_FIELDS, emit_run, micro_name
+from tweakconv.compiler.schedules.driver import emit_run, micro_name
 from tweakconv.compiler.schedules.window import emit_fill, window_elements
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
-from tweakconv.geometry import ConvGeometry
-
-__all__ = [
-    "ALONE",
-    "FINITE",
-    "SHAPE_FIELDS",
-    "Call",
-    "DirectPlan",
-    "emit",
-    "integers",
-    "pack",
-    "pack_bias",
-    "plan",
-    "reset_counter",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +56,6 @@ class DirectPlan:
             f"in registers; other widths in blocks of {', '.join(map(str, blocking.pixels[1:])) or 'that size'}",
             f"chunk: sums of {rows}x{columns} taps x {channels} channels = {rows * columns * channels} products",
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One use of the code: the batch, the geometry, how the arrays lie in memory, how finely to share the work.
-
-    Attributes
-    ----------
-    x_strides, y_strides : tuple of int
-        Elements from one image, one row and one channel to the next.
-    tasks : int
-        How many tasks there should be at least, where there are rows enough.
-    """
-
-    batch: int
-    geometry: ConvGeometry
-    x_strides: tuple[int, int, int]
-    y_strides: tuple[int, int, int]
-    tasks: int
 
 
 def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
@@ -121,11 +87,6 @@ def _band(plan: DirectPlan, call: Call) -> int:
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
     return DirectPlan(spec, target, _form(spec).blocking(spec, target))
-
-
-def reset_counter(counter: int) -> None:
-    """Set the shared counter at an address to zero, before several threads run a call."""
-    ctypes.c_int64.from_address(counter).value = 0
 
 
 def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:

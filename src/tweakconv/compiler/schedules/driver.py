@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tweakconv.compiler.call import ALONE, FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.spec import ConvSpec
@@ -21,12 +22,6 @@ SHAPE_FIELDS = (
     "blocks_0", "blocks_1", "blocks_2", "blocks_3",
 )  # fmt: skip
 """The run-time integers of one call, in order; strides count elements, ``blocks_i`` blocks of the i-th size."""
-
-FINITE = 1
-"""Flag of a call: every weight is finite, so kernel rows in the padding add nothing."""
-
-ALONE = 2
-"""Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
 
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:

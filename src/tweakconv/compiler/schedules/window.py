@@ -32,11 +32,8 @@ def first_that_fits(
     spec: ConvSpec, candidates: Sequence[tuple[tuple[int, int, int], tuple[int, ...]]]
 ) -> tuple[tuple[int, int, int], tuple[int, ...]]:
     """The first pair of a chunk and block sizes whose window is not too large, else the last."""
-
-    for chunk, pixels in candidates:
-        if window_elements(spec, chunk, pixels[0]) * spec.element_bytes <= MOST_BYTES:
-            break
-    return chunk, pixels
+    fitting = (c for c in candidates if window_elements(spec, c[0], c[1][0]) * spec.element_bytes <= MOST_BYTES)
+    return next(fitting, candidates[-1])
 
 
 def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:

@@ -1,0 +1,43 @@
+"""How compiled code is called: what one call hands over, whichever schedule made the code.
+
+The code's one function is ``run(x, w, bias, y, integers, counter, window, flags)``: addresses of the first elements
+of input, packed weights, packed bias and output; of the schedule's run-time integers; of a counter that the threads
+of a call share; and of each thread's own working space.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from tweakconv.geometry import ConvGeometry
+
+FINITE = 1
+"""Flag of a call: every weight is finite, so kernel rows in the padding add nothing."""
+
+ALONE = 2
+"""Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of the code: the batch, the geometry, how the arrays lie in memory, how finely to share the work.
+
+    Attributes
+    ----------
+    x_strides, y_strides : tuple of int
+        Elements from one image, one row and one channel to the next.
+    tasks : int
+        How many tasks there should be at least, where there are rows enough.
+    """
+
+    batch: int
+    geometry: ConvGeometry
+    x_strides: tuple[int, int, int]
+    y_strides: tuple[int, int, int]
+    tasks: int
+
+
+def reset_counter(counter: int) -> None:
+    """Set the shared counter at an address to zero, before several threads run a call."""
+    ctypes.c_int64.from_address(counter).value = 0

@@ -18,13 +18,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import tweakconv
 from tweakconv.bench.geometries import LINES, Line
 from tweakconv.bench.machine import best_cpus, cpu_name, pin
+from tweakconv.bench.ours import compiled, input_of
 from tweakconv.bench.problem import Problem
 from tweakconv.bench.timing import interleave, median
 from tweakconv.compiler import build
@@ -85,21 +85,21 @@ def imports() -> Iterator[Finding]:
 
 def compiling() -> Iterator[Finding]:
     """Compiling each geometry of the board for the first time, and loading it from the disk cache."""
-    compiled: dict[str, float] = {}
-    loaded: dict[str, float] = {}
-    _prepare(Problem.of(WARMUP))  # llvmlite is imported and started before the clock is
+    from_nothing: dict[str, float] = {}
+    from_disk: dict[str, float] = {}
+    compiled(Problem.of(WARMUP))  # llvmlite is imported and started before the clock is
     for line in LINES:
         problem = Problem.of(line)
         cold = _seconds_to_prepare(problem)
         # What is left when the code is in memory is the packing of the weights.
         packing = median([_seconds_to_prepare(problem) for _ in range(5)])
-        from_disk = []
+        times = []
         for _ in range(5):
             build.forget()
-            from_disk.append(_seconds_to_prepare(problem))
-        compiled[line.name] = cold - packing
-        loaded[line.name] = median(from_disk) - packing
-    for name, values, limit in (("compiling", compiled, 100), ("loading from disk", loaded, 5)):
+            times.append(_seconds_to_prepare(problem))
+        from_nothing[line.name] = cold - packing
+        from_disk[line.name] = median(times) - packing
+    for name, values, limit in (("compiling", from_nothing, 100), ("loading from disk", from_disk, 5)):
         slowest, middle = max(values, key=values.__getitem__), median([*values.values()])
         yield Finding(f"{name} a new geometry, median of {len(values)}", 1e3 * middle, "ms", limit)
         yield Finding(f"  slowest: {slowest}", 1e3 * values[slowest], "ms", limit)
@@ -112,7 +112,7 @@ def calling() -> Iterator[Finding]:
     """
     one, many = 1, 2001
     problem = Problem.of(SMALL)
-    conv = _prepare(problem)
+    conv = compiled(problem)
     runs: dict[str, Callable[[], object]] = {}
     for batch in (one, many):
         x = np.repeat(problem.x, batch, axis=0)
@@ -153,7 +153,7 @@ def second_thread() -> Iterator[Finding]:
     pin(cpus[:2])
     for line in LARGE:
         problem = Problem.of(line)
-        conv = _prepare(problem)
+        conv = compiled(problem)
         call = partial(conv, problem.x, out=conv(problem.x))
         samples = interleave({str(threads): partial(_call_on, threads, call) for threads in (1, 2)}, rounds=9)
         alone, together = median(samples["1"]), median(samples["2"])
@@ -161,23 +161,9 @@ def second_thread() -> Iterator[Finding]:
         yield Finding(what, alone / together, "x", 1.8 if alone > 2e-3 else None, at_least=True)
 
 
-def _prepare(problem: Problem) -> Callable[..., Any]:
-    line = problem.line
-    conv: Callable[..., Any] = tweakconv.compile_conv2d(
-        problem.kernel,
-        problem.bias,
-        input_shape=problem.x.shape,
-        strides=line.strides,
-        padding=line.padding,
-        dilation_rate=line.dilation_rate,
-        groups=line.groups,
-    )
-    return conv
-
-
 def _seconds_to_prepare(problem: Problem) -> float:
     start = time.perf_counter()
-    _prepare(problem)
+    compiled(problem)
     return time.perf_counter() - start
 
 
@@ -190,14 +176,16 @@ def _extra_bytes(threads: int, line: Line) -> int:
     """How far the first call of a process raises its peak over what it held before."""
     tweakconv.set_num_threads(threads)
     warmup = Problem.of(WARMUP)
-    _prepare(warmup)(warmup.x)
+    compiled(warmup)(warmup.x)
     problem = Problem.of(line)
-    conv = _prepare(problem)
-    out = np.zeros((1, *line.geometry.output_size, line.out_channels), np.float32)
-    out[...] = 1  # so that its pages are there
+    conv = compiled(problem)
+    x = input_of(problem)
+    size, channels = line.geometry.output_size, line.out_channels
+    last = line.data_format == "channels_last"
+    out = np.ones((1, *size, channels) if last else (1, channels, *size), np.float32)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
     before = _status("VmHWM")
-    conv(problem.x, out=out)
+    conv(x, out=out)
     return _status("VmHWM") - before
 
 

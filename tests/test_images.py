@@ -337,8 +337,13 @@ def test_an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_pat
 
 
 def test_an_image_just_above_the_limit_is_refused_with_its_numbers(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", shape=(13_378, 13_378), dtype=np.uint8)
-    assert "13378 x 13378 = 178,970,884 pixels" in refusal(tmp_path / "a.tif")
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, samples_of(np.uint8, 1)[..., 0], byteorder="<")
+    data = bytearray(path.read_bytes())
+    for place in (18, 30):  # the values of the first two entries of the directory, width and height
+        struct.pack_into("<I", data, place, 13_378)
+    path.write_bytes(data)
+    assert "13378 x 13378 = 178,970,884 pixels" in refusal(path)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif"])

@@ -123,7 +123,7 @@ def test_dilation_rates_without_a_common_factor_close_the_holes(rates: tuple[int
 
 
 def test_a_stride_larger_than_the_kernel_leaves_holes_too() -> None:
-    # Pixels 0 and 3, and for the second tap 6 further on 6 and 9... of kernel 2 with stride 3: 0, 1, 3, 4 of 5.
+    # The taps of the second layer stand 3 pixels apart and each sees 2: pixels 0 and 1, 3 and 4.
     field = receptive_field([Layer(2, strides=3), Layer(2)])
     assert (field.size, field.pixels_read) == ((5,), 4)
 

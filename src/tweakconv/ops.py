@@ -11,7 +11,8 @@ from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_weights,
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, per_axis
-from tweakconv.prepared import Layer, PreparedConv2D, check_shape
+from tweakconv.layer import LayerConfig, check_shape
+from tweakconv.prepared import PreparedConv2D
 
 PADDING_MODES = ("zeros", "reflect", "symmetric", "edge", "wrap")
 """What may lie in the padding of the compiled operations, with NumPy's meanings of the words."""
@@ -253,7 +254,7 @@ def _layer(
     data_format: str,
     padding_mode: str,
     activation: str | None,
-) -> Layer:
+) -> LayerConfig:
     """The checked arguments that do not depend on the input's size."""
     if len(kernel_shape) != 4 or 0 in kernel_shape:
         raise ValueError(
@@ -273,7 +274,7 @@ def _layer(
         )
     stride_h, stride_w = per_axis("strides", strides, 2, at_least=1)
     dilation_h, dilation_w = per_axis("dilation_rate", dilation_rate, 2, at_least=1)
-    return Layer(
+    return LayerConfig(
         kernel_size=(height, width),
         strides=(stride_h, stride_w),
         padding=padding,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, reset_counter
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
-from tweakconv.geometry import ConvGeometry, PaddingLike
+from tweakconv.explain import explain, title
+from tweakconv.geometry import ConvGeometry
+from tweakconv.layer import LayerConfig, check_shape
 
 _COUNTER_BYTES = 64
 """The shared counter of a call has a cache line of its own."""
@@ -28,55 +30,6 @@ _SMALL_BYTES = 4096
 
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What defines a two-dimensional convolution besides its weights and the size of its input.
-
-    Attributes
-    ----------
-    padding, padding_mode
-        As in `tweakconv.conv2d`.
-    channels_last : bool
-        NHWC or NCHW, as the user's arrays are.
-    """
-
-    kernel_size: tuple[int, int]
-    strides: tuple[int, int]
-    padding: PaddingLike
-    padding_mode: str
-    dilation_rate: tuple[int, int]
-    in_channels: int
-    out_channels: int
-    groups: int
-    channels_last: bool
-    relu: bool
-
-    def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
-        """The geometry for an input of a height and width."""
-        return ConvGeometry.of(
-            input_size,
-            self.kernel_size,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            groups=self.groups,
-            in_channels=self.in_channels,
-            out_channels=self.out_channels,
-        )
-
-    def shape(self, batch: int, size: tuple[int, ...], channels: int) -> tuple[int, ...]:
-        """The shape of an array of this layer's data format."""
-        return (batch, *size, channels) if self.channels_last else (batch, channels, *size)
-
-    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Height and width of an array of this layer's data format."""
-        return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
-
-    def channels_of(self, shape: tuple[int, ...]) -> int:
-        """Channels of an array of this layer's data format."""
-        return shape[3] if self.channels_last else shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +60,7 @@ class PreparedConv2D:
 
     def __init__(
         self,
-        layer: Layer,
+        layer: LayerConfig,
         kernel: FloatArray,
         bias: FloatArray | None,
         input_shape: tuple[int, ...],
@@ -117,15 +70,15 @@ class PreparedConv2D:
         self.dtype = kernel.dtype
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
-        self._built = build(_spec(layer, kernel.dtype), target)
-        choice = self._built.choice
+        self.built = build(_spec(layer, kernel.dtype), target)
+        choice = self.built.choice
         self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
         zeros = np.zeros(layer.out_channels, kernel.dtype)
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, zeros if bias is None else bias))
         self._flags = FINITE if np.isfinite(kernel).all() else 0
-        self._run = self._built.code.run
+        self._run = self.built.code.run
         self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
-        self._space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
+        self.space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
         self._launches: dict[tuple[object, ...], _Launch] = {}
 
     def __call__(self, x: ArrayLike, out: FloatArray | None = None) -> FloatArray:
@@ -165,24 +118,29 @@ class PreparedConv2D:
         self._launch(launch, x.ctypes.data, out.ctypes.data)
         return out
 
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes that the packed weights take."""
+        return self._weights.nbytes
+
     def explain(self) -> str:
         """What is computed and how: sizes, pads, schedule and why, operations and bytes; lines of text."""
-        return _explain(self)
+        return explain(self)
 
     def __repr__(self) -> str:
-        return f"<PreparedConv2D {_title(self)}>"
+        return f"<PreparedConv2D {title(self)}>"
 
     def _launch(self, launch: _Launch, x: int, y: int) -> None:
         if launch.out_shape[0] == 0:
             return
-        counter = threads.workspace(self._space_bytes)
+        counter = threads.workspace(self.space_bytes)
         arguments = (x, self._weights_address, self._bias_address, y, launch.integers_address, counter)
         if launch.threads == 1:
             self._run(*arguments, counter + _COUNTER_BYTES, self._flags | ALONE)
             return
 
         def work() -> None:
-            window = threads.workspace(self._space_bytes) + _COUNTER_BYTES
+            window = threads.workspace(self.space_bytes) + _COUNTER_BYTES
             self._run(*arguments, window, self._flags)
 
         reset_counter(counter)
@@ -212,13 +170,13 @@ class PreparedConv2D:
     def _padded_geometry(self, x: FloatArray) -> ConvGeometry:
         size = self.layer.size_of(x.shape)
         if self.layer.padding_mode != "zeros":
-            return _without_padding(self.layer).geometry(size)
+            return replace(self.layer, padding="valid").geometry(size)
         return self.geometry if size == self.geometry.input_size else self.layer.geometry(size)
 
     def _new_launch(
         self, shape: tuple[int, ...], x_strides: tuple[int, int, int], geometry: ConvGeometry, most: int
     ) -> _Launch:
-        layer, choice = self.layer, self._built.choice
+        layer, choice = self.layer, self.built.choice
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
         work = shape[0] * geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
@@ -227,30 +185,14 @@ class PreparedConv2D:
             geometry=geometry,
             x_strides=x_strides,
             y_strides=_contiguous_strides(out_shape, layer.channels_last),
-            tasks=1 if used == 1 else 4 * used,
+            threads=used,
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
         size = math.prod(out_shape) * self.dtype.itemsize
         return _Launch(out_shape, integers, integers.ctypes.data, used, small=0 < size <= _SMALL_BYTES)
 
 
-def check_shape(layer: Layer, shape: tuple[int, ...]) -> None:
-    """Refuse, with words, an input shape that the layer cannot take."""
-    order = "(batch, height, width, channels)" if layer.channels_last else "(batch, channels, height, width)"
-    if len(shape) != 4:
-        raise ValueError(f"x: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
-    channels = layer.channels_of(shape)
-    if 0 in (*layer.size_of(shape), channels):
-        raise ValueError(f"x: received shape {shape}; only the batch of {order} may be empty")
-    if channels != layer.in_channels:
-        share = layer.in_channels // layer.groups
-        groups = f" in each of {layer.groups} groups, {layer.in_channels} in all" if layer.groups > 1 else ""
-        raise ValueError(
-            f"x: received shape {shape}, which has {channels} channels in {order}; the kernel takes {share}{groups}"
-        )
-
-
-def padding_applied(layer: Layer, x: FloatArray) -> FloatArray:
+def padding_applied(layer: LayerConfig, x: FloatArray) -> FloatArray:
     """`x` with its padding added where that is not zeros, which the compiled code supplies itself."""
     if layer.padding_mode == "zeros":
         return x
@@ -263,13 +205,7 @@ def padding_applied(layer: Layer, x: FloatArray) -> FloatArray:
     return np.pad(x[tuple(crop)], add, mode=layer.padding_mode)  # type: ignore[call-overload, no-any-return]
 
 
-def _without_padding(layer: Layer) -> Layer:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(layer, padding="valid")
-
-
-def _spec(layer: Layer, dtype: np.dtype[Any]) -> ConvSpec:
+def _spec(layer: LayerConfig, dtype: np.dtype[Any]) -> ConvSpec:
     # One channel in and out lies in memory the same either way, and columns fill the lanes that channels would not.
     single = layer.in_channels == layer.out_channels == 1
     return ConvSpec(
@@ -303,46 +239,3 @@ def _element_strides(x: FloatArray, channels_last: bool) -> tuple[int, int, int]
 def _contiguous_strides(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
     _, a, b, c = shape
     return (a * b * c, b * c, 1) if channels_last else (a * b * c, c, b * c)
-
-
-def _title(conv: PreparedConv2D) -> str:
-    layer, geometry = conv.layer, conv.geometry
-    size, out = ("x".join(map(str, s)) for s in (geometry.input_size, geometry.output_size))
-    kernel = "x".join(map(str, layer.kernel_size))
-    extras = [
-        f"groups {layer.groups}" if layer.groups > 1 else "",
-        "relu" if layer.relu else "",
-        "channels_last" if layer.channels_last else "channels_first",
-        str(conv.dtype),
-    ]
-    return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(
-        filter(None, extras)
-    )
-
-
-def _explain(conv: PreparedConv2D) -> str:
-    layer, geometry, built = conv.layer, conv.geometry, conv._built
-    choice = built.choice
-    batch = conv.input_shape[0]
-    (top, bottom), (left, right) = geometry.pads
-    element = conv.dtype.itemsize
-    out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
-    unread = [f"axis {axis}: {report.explain()}" for axis, report in enumerate(geometry.unread()) if len(report)]
-    padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
-    if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
-        padding += " (added in a padded copy of the input)"
-    lines = [
-        _title(conv),
-        *(f"  size       {line}" for line in geometry.formula().splitlines()),
-        f"  padding    {padding}",
-        *(f"  unread     {line}" for line in unread),
-        f"  algorithm  {choice.algorithm}: {choice.reason}",
-        *(f"             {line}" for line in choice.plan.describe()),
-        f"  target     {choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors",
-        f"  operations {batch * geometry.multiply_adds:,} multiply-adds",
-        f"  bytes      input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
-        f"packed weights {conv._weights.nbytes:,}, working space {conv._space_bytes:,} a thread",
-        f"  code       {built.origin} in {built.seconds * 1e3:.1f} ms",
-        f"  threads    at most {threads.get_num_threads()}",
-    ]
-    return "\n".join(lines)

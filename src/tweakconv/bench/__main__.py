@@ -10,9 +10,7 @@ from tweakconv.bench import run_board
 def main() -> None:
     """Parse the arguments, run the board, and turn a bad argument into one line and exit status 2."""
     parser = argparse.ArgumentParser(prog="tweakconv bench", description="tweakconv against other libraries")
-    parser.add_argument(
-        "--lines", action="append", help="a kind of lines, or a part of their names (repeatable)"
-    )
+    parser.add_argument("--lines", action="append", help="a kind of lines, or a part of their names (repeatable)")
     parser.add_argument("--peers", action="append", help="a library to compare with (repeatable)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)

@@ -133,7 +133,9 @@ def _stream_loop(target: Target) -> Native:
     vectors = [u * target.lanes(4) for u in range(UNROLL)]
     turn = UNROLL * target.lanes(4)
 
-    def body(*, source: Value, copy: Value, sums: Value, reads: Value, writes: Value, repeats: Value) -> None:
+    def body(*arguments: Value) -> None:
+        source, copy, sums, reads, writes, repeats = arguments
+
         def move(i: Value) -> None:
             for u in vectors:
                 b.store(b.load(b.at(source, i + u), target.lanes(4)), b.at(copy, i + u))

@@ -108,8 +108,6 @@ def _allowed_cpus() -> set[int]:
 
 def _core_of(cpu: int) -> str:
     try:
-        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(
-            encoding="utf-8"
-        )
+        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="utf-8")
     except OSError:
         return str(cpu)

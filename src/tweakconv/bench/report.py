@@ -82,8 +82,7 @@ def _means(board: Board) -> list[str]:
             if mean is not None:
                 worst = min(known, key=known.__getitem__)
                 lines.append(
-                    f"{kind}, ratio to {rival}: geometric mean {mean:.2f}, "
-                    f"lowest {known[worst]:.2f} ({worst})"
+                    f"{kind}, ratio to {rival}: geometric mean {mean:.2f}, lowest {known[worst]:.2f} ({worst})"
                 )
         if lines and lines[-1].startswith(kind):
             lines.append(f"  ({kind}: {meaning})")

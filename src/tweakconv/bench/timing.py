@@ -21,9 +21,7 @@ SAMPLE_SECONDS = 20e-6
 Run = Callable[[], object]
 
 
-def interleave(
-    runs: Mapping[str, Run], rounds: int, visit_seconds: float = VISIT_SECONDS
-) -> dict[str, list[float]]:
+def interleave(runs: Mapping[str, Run], rounds: int, visit_seconds: float = VISIT_SECONDS) -> dict[str, list[float]]:
     """Seconds per call of every callable, sampled in `rounds` rounds in which each has its turn.
 
     Each turn starts with calls that are not counted. The order rotates from round to round, so that

@@ -21,21 +21,21 @@ ALONE = 2
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of the code: the batch, the geometry, how the arrays lie in memory, how finely to share the work.
+    """One use of the code: the batch, the geometry, how the arrays lie in memory, who shares the work.
 
     Attributes
     ----------
     x_strides, y_strides : tuple of int
         Elements from one image, one row and one channel to the next.
-    tasks : int
-        How many tasks there should be at least, where there are rows enough.
+    threads : int
+        How many threads run it; never matters to the result.
     """
 
     batch: int
     geometry: ConvGeometry
     x_strides: tuple[int, int, int]
     y_strides: tuple[int, int, int]
-    tasks: int
+    threads: int
 
 
 def reset_counter(counter: int) -> None:

@@ -31,11 +31,7 @@ def onnx_model(problem: Problem) -> bytes:
         [node],
         "line",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, line.in_channels, *line.image))],
-        [
-            helper.make_tensor_value_info(
-                "y", TensorProto.FLOAT, (1, line.out_channels, *line.geometry.output_size)
-            )
-        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, line.out_channels, *line.geometry.output_size))],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )
     opset = helper.make_opsetid("", OPSET)

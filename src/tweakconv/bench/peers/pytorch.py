@@ -65,9 +65,7 @@ def _plain(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.
     return Prepared(lambda: torch.nn.functional.conv2d(*arguments), _to_nhwc)
 
 
-def _prepacked(
-    problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-) -> Prepared:
+def _prepacked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Prepared:
     line, ops = problem.line, torch.ops.mkldnn
     tweaks = ([*line.pad], [*line.strides], [*line.dilation_rate], line.groups)
     packed = ops._reorder_convolution_weight(weight, *tweaks, list(x.shape))

@@ -40,9 +40,7 @@ class _SciPy:
     def _fft(self, image: Any, kernel: Any) -> Prepared:
         (height, width), (rows, columns) = image.shape, kernel.shape
         # Long enough that the linear convolution does not wrap around into the pixels that are kept.
-        size = [
-            fft.next_fast_len(n + k - 1, real=True) for n, k in zip(image.shape, kernel.shape, strict=True)
-        ]
+        size = [fft.next_fast_len(n + k - 1, real=True) for n, k in zip(image.shape, kernel.shape, strict=True)]
         flipped = fft.rfft2(kernel[::-1, ::-1], size, workers=self.threads)
         top, left = rows // 2, columns // 2
 

@@ -32,6 +32,9 @@ from tweakconv.compiler.schedules.window import emit_fill, window_elements
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
+_TASKS_PER_THREAD = 4
+_BANDS_TRIED = 64
+
 
 @dataclass(frozen=True, slots=True)
 class DirectPlan:
@@ -58,35 +61,20 @@ class DirectPlan:
         ]
 
 
-def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `SHAPE_FIELDS`."""
-    rows, columns = call.geometry.axes
-    band = _band(plan, call)
-    blocks = split_width(columns.output, plan.blocking.pixels)
-    return (
-        call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
-        band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
-    )  # fmt: skip
-
-
-def _band(plan: DirectPlan, call: Call) -> int:
-    """How many output rows one task computes.
-
-    A band's input and output should stay in the second-level cache while the chunks pass over them.
-    """
-    spec = plan.spec
-    rows, columns = call.geometry.axes
-    in_row = rows.stride * columns.input * spec.group_in
-    out_row = columns.output * spec.group_out
-    fits = max(1, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes))
-    share = -(-rows.output * call.batch * spec.groups // call.tasks)
-    bands = -(-rows.output // max(1, min(fits, share)))
-    return -(-rows.output // bands)
-
-
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
     return DirectPlan(spec, target, _form(spec).blocking(spec, target))
+
+
+def emit(plan: DirectPlan) -> str:
+    """The LLVM module of a plan; its one public function is ``run``."""
+    builder = Builder(plan.target, plan.spec.element)
+    emit_fill(builder, plan.spec, plan.blocking)
+    for pixels in plan.blocking.pixels:
+        for width in plan.blocking.widths():
+            _form(plan.spec).emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
+    emit_run(builder, plan.spec, plan.blocking)
+    return builder.module()
 
 
 def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
@@ -128,15 +116,38 @@ def pack_bias(plan: DirectPlan, bias: FloatArray) -> FloatArray:
     return packed.reshape(-1)
 
 
-def emit(plan: DirectPlan) -> str:
-    """The LLVM module of a plan; its one public function is ``run``."""
-    builder = Builder(plan.target, plan.spec.element)
-    emit_fill(builder, plan.spec, plan.blocking)
-    for pixels in plan.blocking.pixels:
-        for width in plan.blocking.widths():
-            _form(plan.spec).emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
-    emit_run(builder, plan.spec, plan.blocking)
-    return builder.module()
+def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
+    """The run-time integers of a call, in the order of `SHAPE_FIELDS`."""
+    rows, columns = call.geometry.axes
+    band = _band(plan, call)
+    blocks = split_width(columns.output, plan.blocking.pixels)
+    return (
+        call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
+        band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
+    )  # fmt: skip
+
+
+def _band(plan: DirectPlan, call: Call) -> int:
+    """How many output rows one task computes.
+
+    A band's input and output should stay in the second-level cache while the chunks pass over them. Several threads
+    get about four tasks each, of a size that lets them end together.
+    """
+    spec = plan.spec
+    rows, columns = call.geometry.axes
+    in_row = rows.stride * columns.input * spec.group_in
+    out_row = columns.output * spec.group_out
+    most = max(1, min(rows.output, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes)))
+    planes = call.batch * spec.groups
+    if call.threads == 1:
+        return -(-rows.output // -(-rows.output // most))
+    most = min(most, max(1, rows.output * planes // (_TASKS_PER_THREAD * call.threads)))
+
+    def longest(band: int) -> int:
+        """Rows that the busiest thread computes."""
+        return -(-(-(-rows.output // band) * planes) // call.threads) * band
+
+    return min(range(most, max(0, most - _BANDS_TRIED), -1), key=longest)
 
 
 def _form(spec: ConvSpec) -> ModuleType:

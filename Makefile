@@ -1,0 +1,47 @@
+# Each target sets up all it needs in .venv, in this folder; only Python 3.11 or newer and make are taken for granted.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help:
+	@echo "make demo    filter a photograph in several tweaked ways; pictures go to demo-output/"
+	@echo "make test    run every test"
+	@echo "make lint    check style and types"
+	@echo "make bench   compare with other libraries"
+	@echo "make clean   remove what these made"
+
+demo: $(VENV)/ready-demo
+	$(RUN) -m tweakconv.demo
+
+test: $(VENV)/ready-test
+	$(RUN) -m pytest --numprocesses auto
+
+lint: $(VENV)/ready-lint
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+format: $(VENV)/ready-lint
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: $(VENV)/ready-bench
+	$(VENV)/bin/tweakconv bench
+
+clean:
+	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The versions in constraints.txt are known to work together.
+$(VENV)/ready-%: $(VENV)/python pyproject.toml constraints.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "tweakconv needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@

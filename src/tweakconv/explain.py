@@ -1,0 +1,56 @@
+"""What a prepared convolution computes and how, in words and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tweakconv.compiler.threads import get_num_threads
+
+if TYPE_CHECKING:
+    from tweakconv.prepared import PreparedConv2D
+
+
+def title(conv: PreparedConv2D) -> str:
+    """The convolution in a line."""
+    layer, geometry = conv.layer, conv.geometry
+    size, out = ("x".join(map(str, s)) for s in (geometry.input_size, geometry.output_size))
+    kernel = "x".join(map(str, layer.kernel_size))
+    extras = [
+        f"groups {layer.groups}" if layer.groups > 1 else "",
+        "relu" if layer.relu else "",
+        "channels_last" if layer.channels_last else "channels_first",
+        str(conv.dtype),
+    ]
+    return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(
+        filter(None, extras)
+    )
+
+
+def explain(conv: PreparedConv2D) -> str:
+    """Sizes, pads, schedule and why, operations and bytes; lines of text."""
+    layer, geometry, built = conv.layer, conv.geometry, conv.built
+    choice = built.choice
+    batch = conv.input_shape[0]
+    (top, bottom), (left, right) = geometry.pads
+    element = conv.dtype.itemsize
+    out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
+    unread = [f"axis {axis}: {report.explain()}" for axis, report in enumerate(geometry.unread()) if len(report)]
+    padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
+    if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
+        padding += " (added in a padded copy of the input)"
+    lines = [
+        title(conv),
+        *(f"  size       {line}" for line in geometry.formula().splitlines()),
+        f"  padding    {padding}",
+        *(f"  unread     {line}" for line in unread),
+        f"  algorithm  {choice.algorithm}: {choice.reason}",
+        *(f"             {line}" for line in choice.plan.describe()),
+        f"  target     {choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors",
+        f"  operations {batch * geometry.multiply_adds:,} multiply-adds",
+        f"  bytes      input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
+        f"packed weights {conv.weights_bytes:,}, working space {conv.space_bytes:,} a thread",
+        f"  code       {built.origin} in {built.seconds * 1e3:.1f} ms",
+        f"  threads    at most {get_num_threads()}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""A two-dimensional convolution layer as its user describes it: the tweaks, the channels, the data format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tweakconv.geometry import ConvGeometry, PaddingLike
+
+
+@dataclass(frozen=True, slots=True)
+class LayerConfig:
+    """What defines a two-dimensional convolution besides its weights and the size of its input.
+
+    Attributes
+    ----------
+    padding, padding_mode
+        As in `tweakconv.conv2d`.
+    channels_last : bool
+        NHWC or NCHW, as the user's arrays are.
+    """
+
+    kernel_size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: PaddingLike
+    padding_mode: str
+    dilation_rate: tuple[int, int]
+    in_channels: int
+    out_channels: int
+    groups: int
+    channels_last: bool
+    relu: bool
+
+    def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
+        """The geometry for an input of a height and width."""
+        return ConvGeometry.of(
+            input_size,
+            self.kernel_size,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            groups=self.groups,
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+        )
+
+    def shape(self, batch: int, size: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        """The shape of an array of this layer's data format."""
+        return (batch, *size, channels) if self.channels_last else (batch, channels, *size)
+
+    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Height and width of an array of this layer's data format."""
+        return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+
+    def channels_of(self, shape: tuple[int, ...]) -> int:
+        """Channels of an array of this layer's data format."""
+        return shape[3] if self.channels_last else shape[1]
+
+
+def check_shape(layer: LayerConfig, shape: tuple[int, ...]) -> None:
+    """Refuse, with words, an input shape that the layer cannot take."""
+    order = "(batch, height, width, channels)" if layer.channels_last else "(batch, channels, height, width)"
+    if len(shape) != 4:
+        raise ValueError(f"x: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
+    channels = layer.channels_of(shape)
+    if 0 in (*layer.size_of(shape), channels):
+        raise ValueError(f"x: received shape {shape}; only the batch of {order} may be empty")
+    if channels != layer.in_channels:
+        share = layer.in_channels // layer.groups
+        groups = f" in each of {layer.groups} groups, {layer.in_channels} in all" if layer.groups > 1 else ""
+        raise ValueError(
+            f"x: received shape {shape}, which has {channels} channels in {order}; the kernel takes {share}{groups}"
+        )

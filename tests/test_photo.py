@@ -111,11 +111,10 @@ def test_grey_leaves_a_grey_picture_and_its_profile_alone():
     ],
 )
 def test_alpha_comes_from_the_centre_of_each_window(kernel, stride, padding, dilation, centres):
-    geometry = ConvGeometry.of(
-        (6, 1) if isinstance(padding, str | int) else 6, kernel, strides=stride, padding=padding, dilation_rate=dilation
-    ).axes[0]
+    down = ConvGeometry.of(6, kernel, strides=stride, padding=padding, dilation_rate=dilation)
+    across = ConvGeometry.of(1, 1)
+    both = ConvGeometry((*down.axes, *across.axes))
     plane = np.arange(10, 16)[:, None]
-    both = ConvGeometry((geometry, ConvGeometry.of(1, 1).axes[0]))
     assert sample_centres(plane, both)[:, 0].tolist() == [10 + centre for centre in centres]
 
 
@@ -148,7 +147,7 @@ def test_a_result_of_too_many_pixels_is_refused_before_it_is_computed():
 
 @pytest.mark.parametrize("weight", ["1e39", "1e38"])
 def test_weights_that_overflow_are_refused(weight):
-    with pytest.raises(ValueError, match="kernel .* (float32 cannot hold|results overflow)"):
+    with pytest.raises(ValueError, match=r"kernel .* (float32 cannot hold|results overflow)"):
         filter_picture(random_picture(), parse_kernel(weight))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from tweakconv.geometry import ConvGeometry, PaddingLike
@@ -32,16 +33,7 @@ class LayerConfig:
 
     def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
         """The geometry for an input of a height and width."""
-        return ConvGeometry.of(
-            input_size,
-            self.kernel_size,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            groups=self.groups,
-            in_channels=self.in_channels,
-            out_channels=self.out_channels,
-        )
+        return _geometry(self, input_size)
 
     def shape(self, batch: int, size: tuple[int, ...], channels: int) -> tuple[int, ...]:
         """The shape of an array of this layer's data format."""
@@ -70,3 +62,17 @@ def check_shape(layer: LayerConfig, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"x: received shape {shape}, which has {channels} channels in {order}; the kernel takes {share}{groups}"
         )
+
+
+@functools.lru_cache(maxsize=256)
+def _geometry(layer: LayerConfig, input_size: tuple[int, int]) -> ConvGeometry:
+    return ConvGeometry.of(
+        input_size,
+        layer.kernel_size,
+        strides=layer.strides,
+        padding=layer.padding,
+        dilation_rate=layer.dilation_rate,
+        groups=layer.groups,
+        in_channels=layer.in_channels,
+        out_channels=layer.out_channels,
+    )

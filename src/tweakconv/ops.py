@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_weights, check_out
+from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_weights, check_out, padded_copy
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike
-from tweakconv.geometry.arguments import integer, per_axis
+from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
 from tweakconv.layer import LayerConfig, check_shape
 from tweakconv.prepared import PreparedConv2D
 
@@ -193,56 +193,51 @@ def filter2d(
         raise ValueError(f"kernel: received shape {weights.shape}; (height, width), each at least 1, is needed")
     if flip:
         weights = weights[::-1, ::-1]
-    channels = array.shape[2] if array.ndim == 3 else 1
     geometry = ConvGeometry.of(
         array.shape[:2], weights.shape, strides=strides, padding=padding, dilation_rate=dilation_rate
     )
-    result = _filter(array, weights, geometry, channels, _mode(padding_mode), out)
-    return result
+    if out is not None:
+        check_out(out, (*geometry.output_size, *array.shape[2:]), array.dtype, array)
+    if _mode(padding_mode) != "zeros":
+        array = padded_copy(array, geometry.pads, 0, padding_mode)
+        geometry = ConvGeometry.of(
+            array.shape[:2], weights.shape, strides=strides, padding="valid", dilation_rate=dilation_rate
+        )
+    return _filter(array, weights, geometry, out)
 
 
-def _filter(
-    image: FloatArray,
-    kernel: FloatArray,
-    geometry: ConvGeometry,
-    channels: int,
-    mode: str,
-    out: FloatArray | None,
-) -> FloatArray:
+def _filter(image: FloatArray, kernel: FloatArray, geometry: ConvGeometry, out: FloatArray | None) -> FloatArray:
     """Filter by the convolution that suits the image.
 
     With stride 1 along the rows, interleaved channels are one row of ``width * channels`` values whose taps lie
     `channels` times as far apart: one channel to convolve, every lane of a vector in use. Otherwise, the channels
     are groups of one.
     """
-    size = geometry.output_size
-    if out is not None:
-        check_out(out, (*size, *image.shape[2:]), image.dtype, image)
+    shape = (*geometry.output_size, *image.shape[2:])
+    channels = image.shape[2] if image.ndim == 3 else 1
     (stride_h, stride_w), (dilation_h, dilation_w) = geometry.strides, geometry.dilation_rate
-    interleaved = stride_w == 1 and (channels == 1 or mode == "zeros")
-    (rows, columns) = geometry.pads
+    (rows, (left, right)) = geometry.pads
+    interleaved = stride_w == 1
     if interleaved:
         x = image.reshape(1, 1, image.shape[0], -1)
         weights = kernel[:, :, None, None]
-        columns = (columns[0] * channels, columns[1] * channels)
-        dilation_w *= channels
-        y = None if out is None else out.reshape(1, 1, size[0], -1)
+        left, right, dilation_w = left * channels, right * channels, dilation_w * channels
+        y = None if out is None else out.reshape(1, 1, shape[0], -1)
     else:
         x = image.reshape(1, *image.shape[:2], channels)
         weights = np.repeat(kernel[:, :, None, None], channels, axis=3)
-        y = None if out is None else out.reshape(1, *size, channels)
+        y = None if out is None else out.reshape(1, *shape[:2], channels)
     result = conv2d(
         x,
         weights,
         strides=(stride_h, stride_w),
-        padding=(rows, columns),
+        padding=(rows, (left, right)),
         dilation_rate=(dilation_h, dilation_w),
         groups=1 if interleaved else channels,
         data_format="channels_first" if interleaved else "channels_last",
-        padding_mode=mode,
         out=y,
     )
-    return out if out is not None else result.reshape(*size, *image.shape[2:])
+    return out if out is not None else result.reshape(shape)
 
 
 def _layer(
@@ -277,7 +272,7 @@ def _layer(
     return LayerConfig(
         kernel_size=(height, width),
         strides=(stride_h, stride_w),
-        padding=padding,
+        padding=_hashable(padding),
         padding_mode=_mode(padding_mode),
         dilation_rate=(dilation_h, dilation_w),
         in_channels=share * groups,
@@ -286,6 +281,13 @@ def _layer(
         channels_last=data_format == "channels_last",
         relu=activation == "relu",
     )
+
+
+def _hashable(padding: PaddingLike) -> PaddingLike:
+    """The same padding with tuples for lists, so that geometries can be remembered by it."""
+    if not is_per_axis(padding):
+        return padding
+    return tuple(tuple(entry) if is_per_axis(entry) else entry for entry in padding)
 
 
 def _mode(padding_mode: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, aligned, as_input, check_out, empty_aligned
+from tweakconv.arrays import FloatArray, aligned, as_input, check_out, empty_aligned, padded_copy
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, reset_counter
@@ -151,7 +151,11 @@ class PreparedConv2D:
         layer = self.layer
         array = as_input("x", x, self.dtype)
         check_shape(layer, array.shape)
-        padded = padding_applied(layer, array)
+        if layer.padding_mode == "zeros":
+            padded = array
+        else:
+            pads = layer.geometry(layer.size_of(array.shape)).pads
+            padded = padded_copy(array, pads, 1 if layer.channels_last else 2, layer.padding_mode)
         geometry = self._padded_geometry(padded)
         strides = _element_strides(padded, layer.channels_last)
         if strides is None:
@@ -190,19 +194,6 @@ class PreparedConv2D:
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
         size = math.prod(out_shape) * self.dtype.itemsize
         return _Launch(out_shape, integers, integers.ctypes.data, used, small=0 < size <= _SMALL_BYTES)
-
-
-def padding_applied(layer: LayerConfig, x: FloatArray) -> FloatArray:
-    """`x` with its padding added where that is not zeros, which the compiled code supplies itself."""
-    if layer.padding_mode == "zeros":
-        return x
-    pads = layer.geometry(layer.size_of(x.shape)).pads
-    spatial = (1, 2) if layer.channels_last else (2, 3)
-    crop, add = [slice(None)] * 4, [(0, 0)] * 4
-    for axis, (lo, hi) in zip(spatial, pads, strict=True):
-        crop[axis] = slice(max(0, -lo), x.shape[axis] - max(0, -hi))
-        add[axis] = (max(0, lo), max(0, hi))
-    return np.pad(x[tuple(crop)], add, mode=layer.padding_mode)  # type: ignore[call-overload, no-any-return]
 
 
 def _spec(layer: LayerConfig, dtype: np.dtype[Any]) -> ConvSpec:

@@ -17,7 +17,7 @@ from tweakconv.bench.measure import Request
 from tweakconv.bench.peers import select_peers
 from tweakconv.bench.results import Board, Finding, LineResult, Setting, Working
 
-__all__ = ["run_board"]
+__all__ = ["findings", "run_board"]
 
 Echo = Callable[[str], object]
 
@@ -75,7 +75,7 @@ def run_board(
     )
     setting: Setting | None = None
     results: list[LineResult] = []
-    for finding in _findings(request):
+    for finding in findings(request):
         match finding:
             case Setting():
                 setting = finding
@@ -91,7 +91,7 @@ def run_board(
     return board
 
 
-def _findings(request: Request) -> Iterator[Finding]:
+def findings(request: Request) -> Iterator[Finding]:
     """Start the measuring process on a request and yield what it finds."""
     command = [sys.executable, "-c", "from tweakconv.bench.measure import main; main()"]
     environment = os.environ | _thread_settings(request.threads)

@@ -72,9 +72,8 @@ class Line:
 
         The output has the size of the image, and the kernel's middle is at the output's pixel.
         """
-        centred = all(kernel == 2 * pad + 1 for kernel, pad in zip(self.kernel, self.pad, strict=True))
         tweaks = {*self.strides, *self.dilation_rate, self.in_channels, self.out_channels}
-        return centred and tweaks == {1} and not self.bias
+        return tweaks == {1} and self.geometry.output_size == self.image and not self.bias
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import os
 import pickle
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -105,7 +106,9 @@ def measure_line(
                 entry = replace(entry, note=f"excluded: its result is wrong, relative error {error:.1e}")
         entries[contender.name] = entry
     emit(Working(f"the rounds of {line.name}"))
+    wall, cpu = time.perf_counter(), time.process_time()
     samples = interleave({name: prepared.run for name, prepared in ready.items()}, rounds)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     for name, seconds in samples.items():
         quartiles = (quantile(seconds, 0.25), quantile(seconds, 0.75))
         entries[name] = replace(entries[name], seconds=median(seconds), quartiles=quartiles)
@@ -117,6 +120,7 @@ def measure_line(
         traffic_seconds=stream_seconds(line.read_bytes, line.write_bytes, machine.threads),
         ours=entries[ours.name],
         peers=tuple(entries[peer.name] for peer in peers),
+        waiting=max(0.0, 1 - cpu / wall) if machine.threads == 1 else None,
     )
 
 

@@ -9,6 +9,9 @@ from tweakconv.bench.results import Board, Entry, LineResult, PeerStatus, Settin
 
 __all__ = ["header", "row", "summary"]
 
+#: The share of a line's time that other programs may take before the report says so.
+MOST_WAITING = 0.03
+
 _NAME_WIDTH = 33
 _COLUMNS = {
     "ours ms": 9,
@@ -62,7 +65,7 @@ def row(line: LineResult) -> str:
 
 def summary(board: Board) -> list[str]:
     """The means of each kind of lines, every contender's time, and who did not compete, with the reason."""
-    parts = [_means(board), _times(board), _absences(board)]
+    parts = [_means(board), _times(board), _absences(board), _disturbances(board)]
     return [text for part in parts if part for text in ("", *part)]
 
 
@@ -110,6 +113,14 @@ def _absences(board: Board) -> list[str]:
     return [
         f"{contender}: {note} ({names[0] if len(names) == 1 else f'{len(names)} lines'})"
         for (contender, note), names in lines.items()
+    ]
+
+
+def _disturbances(board: Board) -> list[str]:
+    disturbed = [line for line in board.lines if line.waiting is not None and line.waiting > MOST_WAITING]
+    return [
+        f"{line.name}: other programs had the CPU for {line.waiting:.0%} of the time; measure again when it is quiet"
+        for line in disturbed
     ]
 
 

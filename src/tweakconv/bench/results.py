@@ -76,6 +76,9 @@ class LineResult:
         Us.
     peers : tuple of Entry
         Everybody else.
+    waiting : float or None
+        The share of the rounds in which the process was ready to run and something else had its CPU; None on
+        several threads, which wait for each other as well.
     """
 
     name: str
@@ -85,6 +88,7 @@ class LineResult:
     traffic_seconds: float
     ours: Entry
     peers: tuple[Entry, ...]
+    waiting: float | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:

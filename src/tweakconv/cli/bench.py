@@ -11,8 +11,8 @@ from tweakconv.bench import run_board
 _EXAMPLES = """
 \b
 Examples:
-  tweakconv bench                                 every line, against every library installed
-  tweakconv bench --line image --peer opencv      some lines, against one of them
+  tweakconv bench                               every line, every library
+  tweakconv bench --line image --peer opencv    some lines, one library
   tweakconv bench --line "stride 2" --threads 2
 """
 

@@ -24,13 +24,13 @@ Examples:
   tweakconv run scan.tif --kernel "1 0 -1; 2 0 -2; 1 0 -1" -o slopes.tif
   tweakconv run photo.png --kernel weights.npy --padding valid -o result.png
 \b
-KERNEL is a name (see tweakconv kernels), a matrix with rows ended by semicolons
-(fractions such as 1/9 are fine), or a .npy, .txt or .csv file that holds one.
+KERNEL is a name (see tweakconv kernels), a matrix with rows ended by
+semicolons (fractions such as 1/9 are fine), or a .npy, .txt or .csv file.
 \b
 PADDING is valid, same (the odd one at the end), same_lower (at the start) or
-full; or a number for every side (1), one for height and one for width (1,2), or
-low:high pairs (1:2,0:3). MODE is what lies in it: zeros (black), edge, reflect,
-symmetric or wrap.
+full; or a number for every side (1), one for height and one for width (1,2),
+or low:high pairs (1:2,0:3). MODE is what lies in it: zeros (black), edge,
+reflect, symmetric or wrap.
 \b
 N is one number, or one for height and one for width (2,1).
 \b

@@ -18,12 +18,12 @@ Examples:
   tweakconv size 28 --kernel 3 --padding 1 --strides 3
   tweakconv size 224x320 --kernel 3x3 --padding same --strides 2
   tweakconv size 28 --kernel 5 --padding 0:3 --dilation-rate 2
-  tweakconv size 28 --to 10                 which convolutions turn 28 into 10?
-  tweakconv size 28 --to 14 --kernel 3      which of them have 3 taps?
+  tweakconv size 28 --to 10                which convolutions turn 28 into 10?
+  tweakconv size 28 --to 14 --kernel 3     which of them have 3 taps?
 \b
-PADDING is valid, same (the odd one at the end), same_lower (at the start), full
-or causal; or a number for every side (1), one per axis (1,2), or low:high
-pairs, one per axis (1:2,0:3).
+PADDING is valid, same (the odd one at the end), same_lower (at the start),
+full or causal; or a number for every side (1), one per axis (1,2), or
+low:high pairs, one per axis (1:2,0:3).
 """
 
 
@@ -35,15 +35,16 @@ pairs, one per axis (1:2,0:3).
 @click.option("--dilation-rate", "--dilation", metavar="N", help="Steps between taps.  [default: 1]")
 @click.option("--to", "output_size", metavar="OUTPUT", help="Find the convolutions that give this size.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def command(*, input_size: str, kernel: str | None, output_size: str | None, as_json: bool, **tweaks: str) -> None:
+def command(*, input_size: str, output_size: str | None, as_json: bool, **tweaks: str | None) -> None:
     """Print the output size for an INPUT size (28, or 224x320 as height x width), with its formula."""
+    given = {name: text for name, text in tweaks.items() if text is not None}
     if output_size is not None:
-        found = _geometries_giving(output_size, input_size, kernel_size=kernel, **tweaks)
+        found = _geometries_giving(output_size, input_size, **given)
         click.echo(json.dumps([_as_json(ConvGeometry((axis,))) for axis in found]) if as_json else _listed(found))
         return
-    if kernel is None:
+    if "kernel" not in given:
         raise click.UsageError("Missing option '--kernel' (or '--to', to ask which kernels give a size).")
-    geometry = _geometry(input_size, kernel, **tweaks)
+    geometry = _geometry(input_size, **given)
     if as_json:
         click.echo(json.dumps(_as_json(geometry)))
     else:
@@ -51,28 +52,49 @@ def command(*, input_size: str, kernel: str | None, output_size: str | None, as_
 
 
 def _geometry(
-    input_size: str, kernel: str, strides: str | None, padding: str | None, dilation_rate: str | None
+    input_size: str, kernel: str, strides: str = "1", padding: str = "valid", dilation_rate: str = "1"
 ) -> ConvGeometry:
     return ConvGeometry.of(
         per_axis("INPUT", input_size),
         per_axis("--kernel", kernel),
-        strides=per_axis("--strides", strides or "1"),
-        padding=padding_from(padding or "valid"),
-        dilation_rate=per_axis("--dilation-rate", dilation_rate or "1"),
+        strides=per_axis("--strides", strides),
+        padding=padding_from(padding),
+        dilation_rate=per_axis("--dilation-rate", dilation_rate),
     )
 
 
-def _geometries_giving(output_size: str, input_size: str, **given: str | None) -> tuple[AxisGeometry, ...]:
-    """The answers to the inverse question, with the arguments that were given taken as settled."""
-    settled = {"dilation_rate": "1"} | {name: text for name, text in given.items() if text is not None}
-    numbers: dict[str, Any] = {name: _one_number(name, text) for name, text in settled.items()}
-    return find_geometries(_one_number("INPUT", input_size), _one_number("--to", output_size), **numbers)
+def _geometries_giving(
+    output_size: str,
+    input_size: str,
+    kernel: str | None = None,
+    strides: str | None = None,
+    padding: str | None = None,
+    dilation_rate: str = "1",
+) -> tuple[AxisGeometry, ...]:
+    """The answers to the inverse question; what was given is settled, the rest is tried."""
+    settled = {
+        "kernel_size": ("--kernel", kernel),
+        "strides": ("--strides", strides),
+        "padding": ("--padding", padding),
+    }
+    numbers: dict[str, Any] = {
+        name: _one_number(option, text) for name, (option, text) in settled.items() if text is not None
+    }
+    return find_geometries(
+        _one_number("INPUT", input_size),
+        _one_number("--to", output_size),
+        dilation_rate=_one_number("--dilation-rate", dilation_rate),
+        **numbers,
+    )
 
 
 def _one_number(name: str, text: str) -> int:
-    number = per_axis(name, text)
+    try:
+        number = per_axis(name, text)
+    except ValueError:
+        number = ()
     if not isinstance(number, int):
-        raise ValueError(f"{name} must be one number where --to is asked, an axis at a time, received {text!r}")
+        raise ValueError(f"{name} must be one whole number with --to, for one axis at a time, received {text!r}")
     return number
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.cbook import get_sample_data
 
 from tweakconv.compiler.threads import set_num_threads
-from tweakconv.demo.against_scipy import ROUNDS, Comparison, compare
+from tweakconv.demo.against_scipy import Comparison, compare
 from tweakconv.demo.sheet import Tile, contact_sheet
 from tweakconv.demo.tweaks import TWEAKS, Tweak
 from tweakconv.images import read_image, write_image
@@ -22,13 +22,15 @@ from tweakconv.photo import Filtered, filter_picture
 from tweakconv.picture import Picture
 
 
-def main(folder: Path = Path("demo-output")) -> int:
+def main(folder: Path = Path("demo-output"), *, rounds: int = 7) -> int:
     """Run the demonstration.
 
     Parameters
     ----------
     folder
         Where the pictures go; its own files from an earlier run are replaced, all others left alone.
+    rounds
+        How many timed calls each side gets for each tweak.
 
     Returns
     -------
@@ -38,11 +40,11 @@ def main(folder: Path = Path("demo-output")) -> int:
     photo = read_image(get_sample_data("grace_hopper.jpg", asfileobj=False))
     set_num_threads(1)  # as many as SciPy uses
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"photograph {_size(photo)}, {photo.kind}, in float32; one thread each; medians of {ROUNDS} rounds\n")
+    print(f"photograph {_size(photo)}, {photo.kind}, in float32; one thread each; medians of {rounds} rounds\n")
     tiles, agreed = [Tile("the photograph", _size(photo), photo.interleaved)], True
     for number, tweak in enumerate(TWEAKS, start=1):
         path = folder / f"{number}-{tweak.name}.png"
-        filtered, comparison = _run(photo, tweak)
+        filtered, comparison = _run(photo, tweak, rounds)
         write_image(path, filtered.picture, overwrite=True)
         _report(path, tweak, filtered, comparison)
         tiles.append(Tile(_title(tweak), f"{tweak.words}: {_size(filtered.picture)}", filtered.picture.interleaved))
@@ -53,11 +55,11 @@ def main(folder: Path = Path("demo-output")) -> int:
     return 0 if agreed else 1
 
 
-def _run(photo: Picture, tweak: Tweak) -> tuple[Filtered, Comparison]:
+def _run(photo: Picture, tweak: Tweak, rounds: int) -> tuple[Filtered, Comparison]:
     kernel = parse_kernel(tweak.kernel)
     filtered = filter_picture(photo, kernel, value_range=tweak.value_range, **tweak.arguments)
     weights = kernel.weights.astype(np.float32)
-    return filtered, compare(photo.pixels.astype(np.float32), weights, filtered.geometry)
+    return filtered, compare(photo.pixels.astype(np.float32), weights, filtered.geometry, rounds)
 
 
 def _report(path: Path, tweak: Tweak, filtered: Filtered, comparison: Comparison) -> None:

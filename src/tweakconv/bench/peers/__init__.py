@@ -49,8 +49,9 @@ class Peer:
 
     @property
     def version(self) -> str:
-        """The version that is installed."""
-        return importlib.metadata.version(self.distributions[0])
+        """The version that is installed, whichever distribution brought it (OpenCV has several)."""
+        distributions = importlib.metadata.packages_distributions().get(self.needs[0], [])
+        return importlib.metadata.version(distributions[0]) if distributions else "of unknown version"
 
     def contenders(self, threads: int) -> tuple[Contender, ...]:
         """What it sends to the board, set to this number of threads. Imports the library."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,29 +35,32 @@ _AS_IT_IS = 1
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """The CPU layers of ncnn."""
-    return (_Ncnn(threads),)
+    import ncnn  # noqa: PLC0415 - only the measuring process needs it
+
+    return (_Ncnn(ncnn, threads),)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ncnn:
+    ncnn: Any
     threads: int
     name: str = "ncnn"
 
     def prepare(self, problem: Problem) -> Prepared:
-        net = self._net(problem)
+        ncnn, net = self.ncnn, self._net(problem)
         pack = _pack(problem.line.in_channels)
         values = problem.nchw[0]  # a Mat does not keep alive the array it was made of
-        x = _packed(ncnn.Mat(values).clone(), pack)
+        x = _packed(ncnn, ncnn.Mat(values).clone(), pack)
 
         def run() -> Any:
             extractor = net.create_extractor()
             extractor.input("x", x)
             return extractor.extract("y", _AS_IT_IS)[1]
 
-        return Prepared(run, _to_nhwc, how=f"{pack} channels interleaved")
+        return Prepared(run, lambda y: _to_nhwc(ncnn, y), how=f"{pack} channels interleaved")
 
     def _net(self, problem: Problem) -> Any:
-        net = ncnn.Net()
+        net = self.ncnn.Net()
         net.opt.num_threads = self.threads
         net.opt.openmp_blocktime = 0
         net.opt.use_vulkan_compute = False
@@ -106,7 +108,7 @@ def _pack(channels: int) -> int:
     return next((pack for pack in (16, 8, 4) if pack <= lanes and channels % pack == 0), 1)
 
 
-def _packed(mat: Any, pack: int) -> Any:
+def _packed(ncnn: Any, mat: Any, pack: int) -> Any:
     if mat.elempack == pack:
         return mat
     packed = ncnn.Mat()
@@ -114,6 +116,6 @@ def _packed(mat: Any, pack: int) -> Any:
     return packed
 
 
-def _to_nhwc(y: Any) -> NDArray[np.floating]:
-    channels_first: NDArray[np.floating] = np.array(_packed(y, 1))
+def _to_nhwc(ncnn: Any, y: Any) -> NDArray[np.floating]:
+    channels_first: NDArray[np.floating] = np.array(_packed(ncnn, y, 1))
     return channels_first.transpose(1, 2, 0)[None]

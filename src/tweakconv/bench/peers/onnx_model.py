@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from onnx import TensorProto, helper, numpy_helper
-
 from tweakconv.bench.problem import Problem
 
 __all__ = ["onnx_model"]
@@ -15,6 +13,8 @@ IR_VERSION = 8
 
 def onnx_model(problem: Problem) -> bytes:
     """The serialized model: ``x`` (NCHW) goes in, ``y`` comes out, weights and bias are constants."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - only the measuring process needs it
+
     line = problem.line
     constants = {"w": problem.oihw} | ({} if problem.bias is None else {"b": problem.bias})
     node = helper.make_node(

@@ -9,8 +9,7 @@ for each line: ``all`` lets it compute in its blocked NCHWc layout, with reorder
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import onnxruntime as ort
+from typing import Any
 
 from tweakconv.bench.contender import Contender, Prepared, fastest
 from tweakconv.bench.peers.onnx_model import onnx_model
@@ -18,27 +17,31 @@ from tweakconv.bench.problem import Problem
 
 __all__ = ["contenders"]
 
-_LEVELS = {
-    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-}
-
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """ONNX Runtime's CPU execution provider."""
-    return (_OnnxRuntime(threads),)
+    import onnxruntime  # noqa: PLC0415 - only the measuring process needs it
+
+    return (_OnnxRuntime(onnxruntime, threads),)
 
 
 @dataclass(frozen=True, slots=True)
 class _OnnxRuntime:
+    ort: Any
     threads: int
     name: str = "ONNX Runtime"
 
     def prepare(self, problem: Problem) -> Prepared:
-        model = onnx_model(problem)
-        return fastest({name: self._way(problem, model, level) for name, level in _LEVELS.items()})
+        model, levels = onnx_model(problem), self.ort.GraphOptimizationLevel
+        return fastest(
+            {
+                "all": self._way(problem, model, levels.ORT_ENABLE_ALL),
+                "extended": self._way(problem, model, levels.ORT_ENABLE_EXTENDED),
+            }
+        )
 
-    def _way(self, problem: Problem, model: bytes, level: ort.GraphOptimizationLevel) -> Prepared:
+    def _way(self, problem: Problem, model: bytes, level: Any) -> Prepared:
+        ort = self.ort
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from tweakconv.bench.contender import CannotExpressError, Contender, Prepared
+from tweakconv.bench.peers.onnx_model import onnx_model
 from tweakconv.bench.problem import Problem
 
 __all__ = ["contenders"]
@@ -21,19 +21,22 @@ __all__ = ["contenders"]
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """OpenCV in the module that is made for the line."""
+    import cv2  # noqa: PLC0415 - only the measuring process needs it
+
     cv2.setNumThreads(threads)
-    return (_OpenCv(),)
+    return (_OpenCv(cv2),)
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenCv:
+    cv2: Any
     name: str = "OpenCV"
 
     def prepare(self, problem: Problem) -> Prepared:
-        return _filter2d(problem) if problem.line.one_filter else _dnn(problem)
+        return (_filter2d if problem.line.one_filter else _dnn)(self.cv2, problem)
 
 
-def _filter2d(problem: Problem) -> Prepared:
+def _filter2d(cv2: Any, problem: Problem) -> Prepared:
     image = np.ascontiguousarray(problem.x[0, ..., 0])
     kernel = np.ascontiguousarray(problem.kernel[..., 0, 0])
     out = np.empty_like(image)
@@ -44,12 +47,12 @@ def _filter2d(problem: Problem) -> Prepared:
     return Prepared(run, lambda y: y[None, ..., None], how="filter2D")
 
 
-def _dnn(problem: Problem) -> Prepared:
+def _dnn(cv2: Any, problem: Problem) -> Prepared:
     try:
-        from tweakconv.bench.peers.onnx_model import onnx_model  # noqa: PLC0415  only this way needs it
+        model = onnx_model(problem)
     except ImportError as error:
         raise CannotExpressError("cv2.dnn reads the line as ONNX: pip install onnx") from error
-    net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(problem), np.uint8))
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
     x = problem.nchw
 
     def run() -> Any:

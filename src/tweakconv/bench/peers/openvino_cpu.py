@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as operations
-from openvino.preprocess import PrePostProcessor
 
 from tweakconv.bench.contender import Contender, Prepared, fastest
 from tweakconv.bench.problem import Problem
@@ -24,11 +21,16 @@ __all__ = ["contenders"]
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """OpenVINO's CPU plugin."""
-    return (_OpenVino(threads),)
+    import openvino  # noqa: PLC0415 - only the measuring process needs it
+    import openvino.opset13  # noqa: PLC0415
+    import openvino.preprocess  # noqa: PLC0415
+
+    return (_OpenVino(openvino, threads),)
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenVino:
+    ov: Any
     threads: int
     name: str = "OpenVINO"
 
@@ -36,7 +38,8 @@ class _OpenVino:
         return fastest({"NHWC": self._way(problem, last=True), "NCHW": self._way(problem, last=False)})
 
     def _way(self, problem: Problem, *, last: bool) -> Prepared:
-        model = _model(problem)
+        ov = self.ov
+        model = _model(ov, problem)
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,
@@ -44,7 +47,7 @@ class _OpenVino:
             "INFERENCE_PRECISION_HINT": "f32",
             "ENABLE_CPU_PINNING": False,  # the process is pinned already, if at all
         }
-        compiled = ov.Core().compile_model(_channels_last(model) if last else model, "CPU", settings)
+        compiled = ov.Core().compile_model(_channels_last(ov, model) if last else model, "CPU", settings)
         request = compiled.create_infer_request()
         request.set_input_tensor(ov.Tensor(problem.x if last else problem.nchw))
 
@@ -55,8 +58,8 @@ class _OpenVino:
         return Prepared(request.infer, to_nhwc)
 
 
-def _model(problem: Problem) -> ov.Model:
-    line, weights = problem.line, problem.oihw
+def _model(ov: Any, problem: Problem) -> Any:
+    line, weights, operations = problem.line, problem.oihw, ov.opset13
     x = operations.parameter((1, line.in_channels, *line.image), np.float32)
     tweaks = {
         "strides": line.strides,
@@ -74,9 +77,9 @@ def _model(problem: Problem) -> ov.Model:
     return ov.Model([y], [x], "line")
 
 
-def _channels_last(model: ov.Model) -> ov.Model:
+def _channels_last(ov: Any, model: Any) -> Any:
     """The same model with NHWC arrays outside."""
-    outside = PrePostProcessor(model)
+    outside = ov.preprocess.PrePostProcessor(model)
     for end in (outside.input(), outside.output()):
         end.tensor().set_layout(ov.Layout("NHWC"))
         end.model().set_layout(ov.Layout("NCHW"))

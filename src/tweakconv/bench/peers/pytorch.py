@@ -3,13 +3,13 @@
 In each format the quickest of these ways runs, found anew for each line:
 
 - ``plain``: ``torch.nn.functional.conv2d``; oneDNN reorders the weights at each call.
-- ``prepacked``: ``torch.ops.mkldnn._convolution_pointwise``, the operator that TorchInductor emits for frozen
-  CPU models, on weights reordered once. In channels_last it is the quickest on nearly every line.
-- ``blocked`` (contiguous format only): ``torch.utils.mkldnn.to_mkldnn``, with the weights prepacked, the
-  input kept as an oneDNN tensor and the output left in oneDNN's blocked layout.
+- ``prepacked``: ``torch.ops.mkldnn._convolution_pointwise``, the operator that TorchInductor emits for frozen CPU
+  models, on weights reordered once. In channels_last it is the quickest on nearly every line.
+- ``blocked`` (contiguous format only): ``torch.utils.mkldnn.to_mkldnn``, with the weights prepacked, the input kept
+  as an oneDNN tensor and the output left in oneDNN's blocked layout.
 
-``torch.jit.optimize_for_inference`` reaches the same oneDNN code, and is slower than the best of these on
-every line (PyTorch 2.13: by 15 to 50 %).
+``torch.jit.optimize_for_inference`` reaches the same oneDNN code, and is slower than the best of these on every
+line (PyTorch 2.13: by 15 to 50 %).
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.utils import mkldnn
 
 from tweakconv.bench.contender import Contender, Prepared, fastest
 from tweakconv.bench.problem import Problem
@@ -28,51 +26,57 @@ from tweakconv.bench.problem import Problem
 __all__ = ["contenders"]
 
 
-#: Entered once and kept for the whole process: entering it at each call would be on PyTorch's time.
-_INFERENCE_MODE = torch.inference_mode()
-
-
 def contenders(threads: int) -> tuple[Contender, ...]:
     """PyTorch in channels_last and in contiguous format."""
+    import torch  # noqa: PLC0415 - only the measuring process needs it
+
     torch.set_num_threads(threads)
-    _INFERENCE_MODE.__enter__()
+    # Entered once and never left: entering it at each call would be on PyTorch's time.
+    mode = torch.inference_mode()
+    mode.__enter__()
     return (
-        _PyTorch("PyTorch NHWC", torch.channels_last),
-        _PyTorch("PyTorch NCHW", torch.contiguous_format),
+        _PyTorch("PyTorch NHWC", torch, torch.channels_last, mode),
+        _PyTorch("PyTorch NCHW", torch, torch.contiguous_format, mode),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _PyTorch:
     name: str
-    memory_format: torch.memory_format
+    torch: Any
+    memory_format: Any
+    mode: Any  # it would end with the object
 
     def prepare(self, problem: Problem) -> Prepared:
-        x = torch.from_numpy(problem.nchw).contiguous(memory_format=self.memory_format)
-        weight = torch.from_numpy(problem.oihw).contiguous(memory_format=self.memory_format)
+        torch = self.torch
+        x, weight = (
+            torch.from_numpy(array).contiguous(memory_format=self.memory_format)
+            for array in (problem.nchw, problem.oihw)
+        )
         bias = None if problem.bias is None else torch.from_numpy(problem.bias)
-        ways = {"plain": _plain(problem, x, weight, bias)}
-        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            ways["prepacked"] = _prepacked(problem, x, weight, bias)
+        ways = {"plain": _plain(torch, problem, x, weight, bias)}
+        if torch.backends.mkldnn.is_available():
+            ways["prepacked"] = _prepacked(torch, problem, x, weight, bias)
             if self.memory_format == torch.contiguous_format:
-                ways["blocked"] = _blocked(problem, x, weight, bias)
+                ways["blocked"] = _blocked(torch, problem, x, weight, bias)
         return fastest(ways)
 
 
-def _plain(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Prepared:
-    line = problem.line
-    arguments = (x, weight, bias, line.strides, line.pad, line.dilation_rate, line.groups)
-    return Prepared(lambda: torch.nn.functional.conv2d(*arguments), _to_nhwc)
+def _plain(torch: Any, problem: Problem, x: Any, weight: Any, bias: Any) -> Prepared:
+    line, conv2d = problem.line, torch.nn.functional.conv2d
+    return Prepared(lambda: conv2d(x, weight, bias, line.strides, line.pad, line.dilation_rate, line.groups), _to_nhwc)
 
 
-def _prepacked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Prepared:
+def _prepacked(torch: Any, problem: Problem, x: Any, weight: Any, bias: Any) -> Prepared:
     line, ops = problem.line, torch.ops.mkldnn
     tweaks = ([*line.pad], [*line.strides], [*line.dilation_rate], line.groups)
     packed = ops._reorder_convolution_weight(weight, *tweaks, list(x.shape))
     return Prepared(lambda: ops._convolution_pointwise(x, packed, bias, *tweaks, "none", [], ""), _to_nhwc)
 
 
-def _blocked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Prepared:
+def _blocked(torch: Any, problem: Problem, x: Any, weight: Any, bias: Any) -> Prepared:
+    from torch.utils import mkldnn  # noqa: PLC0415 - as above
+
     line = problem.line
     layer = torch.nn.Conv2d(
         line.in_channels,
@@ -87,8 +91,8 @@ def _blocked(problem: Problem, x: torch.Tensor, weight: torch.Tensor, bias: torc
     layer.weight = torch.nn.Parameter(weight, requires_grad=False)
     if bias is not None:
         layer.bias = torch.nn.Parameter(bias, requires_grad=False)
-    packed = mkldnn.to_mkldnn(layer)  # type: ignore[no-untyped-call]
-    blocked = x.to_mkldnn()
+    to_mkldnn: Any = mkldnn.to_mkldnn
+    packed, blocked = to_mkldnn(layer), x.to_mkldnn()
     return Prepared(lambda: packed(blocked), lambda y: _to_nhwc(y.to_dense()))
 
 

@@ -12,21 +12,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import fft, ndimage
 
 from tweakconv.bench.contender import CannotExpressError, Contender, Prepared, fastest
 from tweakconv.bench.problem import Problem
+from tweakconv.geometry import output_size
 
 __all__ = ["contenders"]
 
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """SciPy; only its FFT knows threads."""
-    return (_SciPy(threads),)
+    import scipy  # noqa: PLC0415 - only the measuring process needs it
+    import scipy.fft  # noqa: PLC0415
+    import scipy.ndimage  # noqa: PLC0415
+
+    return (_SciPy(scipy, threads),)
 
 
 @dataclass(frozen=True, slots=True)
 class _SciPy:
+    scipy: Any
     threads: int
     name: str = "SciPy"
 
@@ -35,14 +40,19 @@ class _SciPy:
             raise CannotExpressError("only for images of one channel, unstrided")
         image = np.ascontiguousarray(problem.x[0, ..., 0])
         kernel = np.ascontiguousarray(problem.kernel[..., 0, 0])
-        return fastest({"ndimage": _ndimage(image, kernel), "fft": self._fft(image, kernel)})
+        return fastest(
+            {
+                "ndimage": _ndimage(self.scipy.ndimage, image, kernel),
+                "fft": self._fft(image, kernel, problem.line.pad),
+            }
+        )
 
-    def _fft(self, image: Any, kernel: Any) -> Prepared:
-        (height, width), (rows, columns) = image.shape, kernel.shape
-        # Long enough that the linear convolution does not wrap around into the pixels that are kept.
-        size = [fft.next_fast_len(n + k - 1, real=True) for n, k in zip(image.shape, kernel.shape, strict=True)]
+    def _fft(self, image: Any, kernel: Any, pad: tuple[int, int]) -> Prepared:
+        fft = self.scipy.fft
+        # As long as the full convolution at least, so that nothing wraps around.
+        size = [fft.next_fast_len(n, real=True) for n in output_size(image.shape, kernel.shape, padding="full")]
         flipped = fft.rfft2(kernel[::-1, ::-1], size, workers=self.threads)
-        top, left = rows // 2, columns // 2
+        (height, width), (top, left) = image.shape, pad
 
         def run() -> Any:
             product = fft.rfft2(image, size, workers=self.threads)
@@ -53,7 +63,7 @@ class _SciPy:
         return Prepared(run, lambda y: y[None, ..., None])
 
 
-def _ndimage(image: Any, kernel: Any) -> Prepared:
+def _ndimage(ndimage: Any, image: Any, kernel: Any) -> Prepared:
     out = np.empty_like(image)
 
     def run() -> Any:

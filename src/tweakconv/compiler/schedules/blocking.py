@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -92,27 +94,32 @@ class ChunkRange(NamedTuple):
     channels: slice
 
 
+@functools.lru_cache(maxsize=1024)
 def split_width(width: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
     """How many blocks of each size (widest first) cover a width with the least work.
 
-    Work is the pixels computed, those beyond the width included, plus a little for each block; small blocks
-    cost as much as four pixels, since their few sums wait for each other.
+    Work is the pixels computed, those beyond the width included, plus a little for each block; a small block costs
+    as much as a third of the widest, since its few sums wait for each other.
 
     Examples
     --------
     >>> split_width(28, (6, 5, 4, 2)), split_width(7, (6, 5, 4, 2)), split_width(1000, (6, 5, 4, 2))
     ((3, 2, 0, 0), (0, 1, 0, 1), (165, 2, 0, 0))
+    >>> split_width(100, (64, 32, 16))
+    (1, 1, 1)
     """
-    widest = sizes[0]
-    certain = max(0, width // widest - 4)
-    rest = width - certain * widest
-    best: list[tuple[float, tuple[int, ...]]] = [(0.0, (0,) * len(sizes))]
+    unit = math.gcd(*sizes)
+    units = -(-width // unit)
+    steps = [size // unit for size in sizes]
+    certain = max(0, units // steps[0] - 4)  # only the last few blocks are in question
+    rest = units - certain * steps[0]
+    best: list[tuple[float, tuple[int, ...]]] = [(0.0, (0,) * len(steps))]
     for covered in range(1, rest + 1):
         options = []
-        for i, size in enumerate(sizes):
-            cost, counts = best[max(0, covered - size)]
+        for i, step in enumerate(steps):
+            cost, counts = best[max(0, covered - step)]
             more = (*counts[:i], counts[i] + 1, *counts[i + 1 :])
-            options.append((cost + max(size, widest / 3) + 0.25, more))
+            options.append((cost + max(step, steps[0] / 3) + 0.25, more))
         best.append(min(options))
     counts = best[rest][1]
     return (counts[0] + certain, *counts[1:])

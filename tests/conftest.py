@@ -1,0 +1,34 @@
+"""What all tests share: a cache of compiled code of their own, and a word about targets that could not run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled code in a folder that ends with the run; pytest-xdist's workers inherit it."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="tweakconv-tests-")
+        os.environ["TWEAKCONV_CACHE_DIR"] = folder
+        for variable in ("TWEAKCONV_NUM_THREADS", "TWEAKCONV_TARGET"):
+            os.environ.pop(variable, None)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which targets' code ran here, and which was only compiled and inspected."""
+    from tweakconv.compiler.target import TARGETS, runnable_targets  # noqa: PLC0415 - starts LLVM
+
+    ran = runnable_targets()
+    terminalreporter.write_line(f"targets whose code this processor runs: {', '.join(ran) or 'none'}")
+    if rest := [name for name in TARGETS if name not in ran]:
+        terminalreporter.write_line(f"targets compiled and inspected, NOT RUN here: {', '.join(rest)}", yellow=True)

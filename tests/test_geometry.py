@@ -148,8 +148,11 @@ class TestTapMap:
         assert [list(axis.taps(o)) for o in range(axis.output)] == stored
 
     @given(any_axis())
-    def test_first_is_where_the_window_begins(self, axis: AxisGeometry) -> None:
-        assert [axis.first(o) for o in range(axis.output)] == [window[0] for window in windows(axis)]
+    def test_first_is_where_the_window_begins_and_position_is_where_a_weight_stands(self, axis: AxisGeometry) -> None:
+        for o, window in enumerate(windows(axis)):
+            assert axis.first(o) == window[0]
+            stored = window[::-1] if axis.flipped else window
+            assert [axis.position(o, k) for k in range(axis.kernel)] == stored
 
     @given(any_axis())
     def test_interior_is_where_the_window_meets_no_padding(self, axis: AxisGeometry) -> None:

@@ -104,6 +104,7 @@ def test_names_are_read_in_any_case_with_either_dash(text):
         "[[1, 0, -1], [2, 0, -2.5]]",
         "[[ 1.   0.  -1. ]\n [ 2.   0.  -2.5]]",
         "+1 0/7 -1e0; 20e-1 -0 -5 / 2",
+        "1 0 \N{MINUS SIGN}1; 2 0 \N{MINUS SIGN}2.5",
     ],
 )
 def test_a_matrix_is_read_however_it_is_written(text):

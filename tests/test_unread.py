@@ -101,6 +101,11 @@ def test_a_long_axis_costs_no_more_than_a_short_one() -> None:
             "and dilation 2 share the factor 2.",
         ),
         (
+            AxisGeometry(7, 2, stride=4, dilation=2),
+            "3 of 7 pixels are never read. Lattice: pixels 1, 3, 5 lie where no tap lands, for stride 4 "
+            "and dilation 2 share the factor 2.",
+        ),
+        (
             AxisGeometry(15, 2, stride=4, pad_hi=3),
             "7 of 15 pixels are never read. Lattice: pixels 2, 3, 6, 7, ... lie where no tap lands, for 2 "
             "taps cannot reach all of the 4 positions in a stride.",

@@ -162,25 +162,27 @@ def _bytes_of(path: Path) -> bytes:
             raise ImageFileError("is a folder, not an image file")
         if path.exists() and not path.is_file():
             raise ImageFileError("is not an ordinary file")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(8)
+            if not start:
+                raise ImageFileError("is empty (0 bytes)")
+            if not start.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE, *_TIFF_SIGNATURES)):
+                raise ImageFileError("is not a PNG, JPEG or TIFF image")
+            file.seek(0)
+            return file.read()
     except FileNotFoundError:
         raise ImageFileError("no such file") from None
     except OSError as problem:
         raise ImageFileError(f"cannot be read ({_one_line(problem)})") from None
-    if not data:
-        raise ImageFileError("is empty (0 bytes)")
-    return data
 
 
 def _decode(data: bytes) -> Picture:
-    if data.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)):
-        with warnings.catch_warnings(action="ignore"):  # large or slightly irregular: read all the same
-            return _decode_png_or_jpeg(data)
     if data.startswith(_TIFF_SIGNATURES):
         from tweakconv.tiff import decode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
 
         return decode_tiff(data)
-    raise ImageFileError("is not a PNG, JPEG or TIFF image")
+    with warnings.catch_warnings(action="ignore"):  # large or slightly irregular: read all the same
+        return _decode_png_or_jpeg(data)
 
 
 def _decode_png_or_jpeg(data: bytes) -> Picture:

@@ -64,9 +64,7 @@ def find_geometries(
     found = []
     for dilation, kernel, stride in product(dilations, kernels, steps):
         totals = totals_giving(outputs, size, effective_kernel(kernel, dilation), stride)
-        found += [
-            AxisGeometry(size, kernel, stride, dilation, lo, hi) for lo, hi in pairs if lo + hi in totals
-        ]
+        found += [AxisGeometry(size, kernel, stride, dilation, lo, hi) for lo, hi in pairs if lo + hi in totals]
     return tuple(found)
 
 

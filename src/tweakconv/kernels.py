@@ -158,18 +158,15 @@ def parse_matrix(text: str) -> Weights:
     ...
     ValueError: kernel row 2 has 2 numbers where row 1 has 3: '2 0'
     """
+    text = text.replace("\N{MINUS SIGN}", "-")  # as web pages print it
     text = re.sub(r"\]\s*,?\s*\[", ";", text).strip("[] \t\r\n")  # as NumPy and JSON print it
     lines = [line.strip() for line in re.split(r"[;\n]", re.sub(r"\s*/\s*", "/", text)) if line.strip()]
     rows = [[_number(entry) for entry in re.split(r"\s*,\s*|\s+", line.strip(", "))] for line in lines]
     if not rows:
-        raise ValueError(
-            "kernel is empty; write a name such as sobel-x, or a matrix such as '1 0 -1; 2 0 -2; 1 0 -1'"
-        )
+        raise ValueError("kernel is empty; write a name such as sobel-x, or a matrix such as '1 0 -1; 2 0 -2; 1 0 -1'")
     for count, (row, line) in enumerate(zip(rows, lines, strict=True), start=1):
         if len(row) != len(rows[0]):
-            raise ValueError(
-                f"kernel row {count} has {len(row)} numbers where row 1 has {len(rows[0])}: {line!r}"
-            )
+            raise ValueError(f"kernel row {count} has {len(row)} numbers where row 1 has {len(rows[0])}: {line!r}")
     return np.array(rows)
 
 
@@ -182,9 +179,7 @@ def format_matrix(weights: Weights) -> str:
     1/4 ×  1  1
            1  1
     """
-    denominator = next(
-        (d for d in range(1, 300) if np.abs(weights * d - np.rint(weights * d)).max() < 1e-9), None
-    )
+    denominator = next((d for d in range(1, 300) if np.abs(weights * d - np.rint(weights * d)).max() < 1e-9), None)
     prefix = f"1/{denominator} ×  " if denominator not in (None, 1) else ""
     decimals = 4 if denominator is None else 0
     entries = [[f"{w * (denominator or 1) + 0.0:.{decimals}f}" for w in row] for row in weights]
@@ -218,9 +213,7 @@ def _parameter(entry: NamedKernel, index: int, text: str) -> float:
             raise ValueError(f"{name} of {entry.usage} must be a number, received {text!r}") from None
     taps = int(text) if text.isdecimal() else 0
     if not 1 <= taps <= MAX_TAPS:
-        raise ValueError(
-            f"{name} of {entry.usage} must be a whole number from 1 to {MAX_TAPS}, received {text!r}"
-        )
+        raise ValueError(f"{name} of {entry.usage} must be a whole number from 1 to {MAX_TAPS}, received {text!r}")
     return taps
 
 

@@ -87,9 +87,7 @@ def filter_picture(
     >>> filtered.picture.pixels.ravel().tolist(), filtered.fitted.report
     ([50, 10], 'abs: 1 of 2 values (50.0%) were negative and lost their sign')
     """
-    geometry = ConvGeometry.of(
-        picture.size, kernel.size, strides=strides, padding=padding, dilation_rate=dilation_rate
-    )
+    geometry = ConvGeometry.of(picture.size, kernel.size, strides=strides, padding=padding, dilation_rate=dilation_rate)
     height, width = geometry.output_size
     check_size(height, width, "output")
     dtype = picture.pixels.dtype

@@ -150,14 +150,11 @@ def _layer(number: int, layer: LayerLike) -> Layer | ConvGeometry:
     if isinstance(layer, Layer | ConvGeometry):
         return layer
     if not isinstance(layer, Mapping):
-        raise TypeError(
-            f"layers must be Layer, ConvGeometry or dict objects, received {layer!r} as layer {number}"
-        )
+        raise TypeError(f"layers must be Layer, ConvGeometry or dict objects, received {layer!r} as layer {number}")
     names = [f.name for f in fields(Layer)]
     if "kernel_size" not in layer or not set(layer) <= set(names):
         raise ValueError(
-            f"layers must have a kernel_size and may have {', '.join(names[1:])}, "
-            f"received {layer!r} as layer {number}"
+            f"layers must have a kernel_size and may have {', '.join(names[1:])}, received {layer!r} as layer {number}"
         )
     return Layer(**layer)
 
@@ -188,9 +185,7 @@ def _steps(
     if known not in (None, layer.input_size):
         raise ValueError(f"input_size must be {known}, as what comes before, received {layer.input_size}")
     if max(layer.input_dilation) > 1:
-        raise ValueError(
-            f"input_dilation must be 1, or not all outputs see alike, received {layer.input_dilation}"
-        )
+        raise ValueError(f"input_dilation must be 1, or not all outputs see alike, received {layer.input_dilation}")
     steps = [_Step(axis.kernel, axis.stride, axis.dilation, axis.pad_lo) for axis in layer.axes]
     return steps, layer.output_size
 

@@ -351,9 +351,7 @@ def _images_and_weights(
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first', received {data_format!r}")
     images, weights = _real("x", x).astype(dtype), _real("kernel", kernel).astype(dtype)
     if weights.ndim < 3:
-        raise ValueError(
-            f"kernel must have spatial axes before its two of channels, received {weights.shape}"
-        )
+        raise ValueError(f"kernel must have spatial axes before its two of channels, received {weights.shape}")
     if images.ndim != weights.ndim:
         raise ValueError(
             f"x must have {weights.ndim} axes (batch, {weights.ndim - 2} spatial, channels) for a kernel of "

@@ -80,9 +80,7 @@ def _check_page(page: Any) -> None:
     colours = _COLOURS[photometric]
     if page.samplesperpixel not in (colours, colours + 1):
         expected = f"{colours}, or {colours + 1} with alpha"
-        raise ImageFileError(
-            f"has {page.samplesperpixel} samples a pixel, where {photometric} has {expected}"
-        )
+        raise ImageFileError(f"has {page.samplesperpixel} samples a pixel, where {photometric} has {expected}")
     kind, bits = page.dtype.kind, page.bitspersample
     is_float = kind == "f" and bits in (32, 64) and photometric in ("MINISBLACK", "RGB")
     is_integer = kind in "bu" and bits <= 16

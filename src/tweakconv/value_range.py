@@ -96,8 +96,7 @@ def _fit_float(values: NDArray[Any], dtype: np.dtype[Any], value_range: str) -> 
         report = f"abs: {_dropped(values, below)}"
         return Fitted(np.abs(values).astype(dtype), "abs", below, 0, report)
     raise ValueError(
-        f"range {value_range} needs a black and a white, which a file of {dtype} samples does not have; "
-        f"use auto or abs"
+        f"range {value_range} needs a black and a white, which a file of {dtype} samples does not have; use auto or abs"
     )
 
 
@@ -122,11 +121,7 @@ def _report(values: NDArray[Any], method: str, top: int, below: int, beyond: int
     if method == "abs":
         clipped = int((np.abs(values) > top + 0.5).sum())
         dropped = _dropped(values, below)
-        return (
-            f"{dropped}, {clipped:,} ({clipped / values.size:.1%}) above {top} became {top}"
-            if clipped
-            else dropped
-        )
+        return f"{dropped}, {clipped:,} ({clipped / values.size:.1%}) above {top} became {top}" if clipped else dropped
     if below + beyond == 0:
         return f"every value lies within 0 to {top}, none was changed"
     return (

@@ -121,7 +121,7 @@ def _each(values: Sequence[int]) -> str:
 
 #: What the kinds of lines stand for, in the order the board prints them.
 KINDS = {
-    "foundation": "layers of well-known networks; the geometric mean is taken over these",
+    "foundation": "layers of well-known networks",
     "image": "one-channel images under one filter",
     "network": "depthwise, grouped, small and channels-first layers",
     "tiny": "calls so small that the way in costs more than the work",

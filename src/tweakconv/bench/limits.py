@@ -20,9 +20,10 @@ from tweakconv.compiler.target import Target, get_target
 
 __all__ = ["fma_peak", "stream_seconds"]
 
-#: Each measurement repeats its loop for about this long, so many times, and the best counts.
-MEASURE_SECONDS = 0.01
-TRIES = 15
+#: Each measurement repeats its loop for about this long, so many times, and the best counts. Short enough to fit
+#: between the turns of other programs, should there be any.
+MEASURE_SECONDS = 0.002
+TRIES = 50
 #: Vectors that a streaming loop reads or writes in one turn.
 UNROLL = 8
 
@@ -89,12 +90,15 @@ def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float
 
 def _seconds_per_repeat(works: Sequence[Work]) -> float:
     """The best time of one repeat while all the works run at once, each on a thread of its own."""
-    with ThreadPoolExecutor(len(works)) as pool:
+    mine, *others = works
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
 
         def seconds(repeats: int) -> float:
             start = time.perf_counter()
-            for done in [pool.submit(work, repeats) for work in works]:
-                done.result()
+            working = [pool.submit(work, repeats) for work in others]
+            mine(repeats)
+            for work in working:
+                work.result()
             return time.perf_counter() - start
 
         repeats = 1

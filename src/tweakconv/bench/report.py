@@ -76,20 +76,22 @@ def _peers(peers: Sequence[PeerStatus]) -> list[str]:
 
 
 def _means(board: Board) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for kind, meaning in KINDS.items():
-        for rival, family in (("the best peer", ""), ("PyTorch", "PyTorch")):
-            ratios = {line.name: line.ratio(family) for line in board.lines if line.kind == kind}
-            known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
-            mean = geometric_mean(known.values())
-            if mean is not None:
-                worst = min(known, key=known.__getitem__)
-                lines.append(
-                    f"{kind}, ratio to {rival}: geometric mean {mean:.2f}, lowest {known[worst]:.2f} ({worst})"
-                )
-        if lines and lines[-1].startswith(kind):
-            lines.append(f"  ({kind}: {meaning})")
+        of_kind = [line for line in board.lines if line.kind == kind]
+        means = [_mean(of_kind, rival, family) for rival, family in (("the best peer", ""), ("PyTorch", "PyTorch"))]
+        if any(means):
+            lines += [f"{kind}: {meaning}", *filter(None, means)]
     return lines
+
+
+def _mean(lines: Sequence[LineResult], rival: str, family: str) -> str:
+    ratios = {line.name: ratio for line in lines if (ratio := line.ratio(family)) is not None}
+    mean = geometric_mean(ratios.values())
+    if mean is None:
+        return ""
+    worst = min(ratios, key=ratios.__getitem__)
+    return f"  ratio to {rival}: geometric mean {mean:.2f}, lowest {ratios[worst]:.2f} ({worst})"
 
 
 def _times(board: Board) -> list[str]:
@@ -117,11 +119,11 @@ def _absences(board: Board) -> list[str]:
 
 
 def _disturbances(board: Board) -> list[str]:
-    disturbed = [line for line in board.lines if line.waiting is not None and line.waiting > MOST_WAITING]
-    return [
-        f"{line.name}: other programs had the CPU for {line.waiting:.0%} of the time; measure again when it is quiet"
-        for line in disturbed
-    ]
+    waiting = [line.waiting for line in board.lines if line.waiting is not None and line.waiting > MOST_WAITING]
+    if not waiting:
+        return []
+    lines = _plural(len(waiting), "line")
+    return [f"other programs had the CPU for up to {max(waiting):.0%} of the time ({lines}): measure again in peace"]
 
 
 def _table_row(name: str, cells: Iterable[str], widths: Iterable[int]) -> str:

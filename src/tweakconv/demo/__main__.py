@@ -40,7 +40,8 @@ def main(folder: Path = Path("demo-output"), *, rounds: int = 7) -> int:
     photo = read_image(get_sample_data("grace_hopper.jpg", asfileobj=False))
     set_num_threads(1)  # as many as SciPy uses
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"photograph {_size(photo)}, {photo.kind}, in float32; one thread each; medians of {rounds} rounds\n")
+    print(f"Photograph of {_size(photo)}, {photo.kind}. Times: float32, one thread each, medians of {rounds} rounds.")
+    print("SciPy knows no strides and no dilation: it computes every position of a kernel spread with zeros.\n")
     tiles, agreed = [Tile("the photograph", _size(photo), photo.interleaved)], True
     for number, tweak in enumerate(TWEAKS, start=1):
         path = folder / f"{number}-{tweak.name}.png"

@@ -81,16 +81,16 @@ def compare(image: Image, kernel: Image, geometry: ConvGeometry, rounds: int) ->
             dilation_rate=geometry.dilation_rate,
         )
     }
-    for name, correlate in _CORRELATIONS.items():
+    for name, correlate in CORRELATIONS.items():
         contenders[name] = partial(with_scipy, image, kernel, geometry, correlate)
     results = {name: call() for name, call in contenders.items()}
     seconds = _median_seconds(contenders, rounds)
-    fastest = min(_CORRELATIONS, key=seconds.__getitem__)
+    fastest = min(CORRELATIONS, key=seconds.__getitem__)
     return Comparison(
         ours=seconds["filter2d"],
         scipy=seconds[fastest],
         function=fastest,
-        difference=max(float(np.abs(results["filter2d"] - results[name]).max()) for name in _CORRELATIONS),
+        difference=max(float(np.abs(results["filter2d"] - results[name]).max()) for name in CORRELATIONS),
         allowed=TOLERANCE * float(np.abs(kernel).sum() * np.abs(image).max()),
     )
 
@@ -127,7 +127,8 @@ def _signal_correlate(image: Image, kernel: Image) -> Image:
     return np.asarray(signal.correlate(image, kernel, mode="valid"))  # direct or by FFT, as it estimates
 
 
-_CORRELATIONS: Final[Mapping[str, Correlate]] = {
+#: The functions of SciPy that can do it; which is faster depends on the size of the kernel.
+CORRELATIONS: Final[Mapping[str, Correlate]] = {
     "scipy.ndimage.correlate": _ndimage_correlate,
     "scipy.signal.correlate": _signal_correlate,
 }

@@ -112,11 +112,31 @@ class AxisGeometry:
         """Position at which the window of output `o` begins."""
         return o * self.stride - self.pad_lo
 
-    def tap(self, o: int, k: int, padding_mode: str = "zeros") -> int | None:
-        """Pixel that meets weight `k` in output `o`.
+    def position(self, o: int, k: int) -> int:
+        """Position of weight `k` in the window of output `o`, in the padding too.
 
-        Weights count as they are stored, always: where the axis is flipped, weight 0 meets the end of the
+        Weights count as they are stored, always: where the axis is flipped, weight 0 stands at the end of the
         window.
+
+        Raises
+        ------
+        IndexError
+            Where there is no such output or weight.
+
+        Examples
+        --------
+        >>> [AxisGeometry(input=5, kernel=3, dilation=2, pad_lo=2).position(0, k) for k in range(3)]
+        [-2, 0, 2]
+        """
+        if not 0 <= o < self.output:
+            raise IndexError(f"o must be at least 0 and below {self.output}, received {o}")
+        if not 0 <= k < self.kernel:
+            raise IndexError(f"k must be at least 0 and below {self.kernel}, received {k}")
+        place = self.kernel - 1 - k if self.flipped else k
+        return self.first(o) + place * self.dilation
+
+    def tap(self, o: int, k: int, padding_mode: str = "zeros") -> int | None:
+        """Pixel that meets weight `k` in output `o`: the tap map.
 
         Parameters
         ----------
@@ -133,7 +153,7 @@ class AxisGeometry:
         Raises
         ------
         IndexError
-            Where there is no such output or weight.
+            As `position`.
         ValueError
             For a `padding_mode` that is unknown or does not go with input dilation.
 
@@ -143,12 +163,7 @@ class AxisGeometry:
         >>> axis.tap(0, 1), axis.tap(0, 0), axis.tap(0, 0, "wrap")
         (0, None, 3)
         """
-        if not 0 <= o < self.output:
-            raise IndexError(f"o must be at least 0 and below {self.output}, received {o}")
-        if not 0 <= k < self.kernel:
-            raise IndexError(f"k must be at least 0 and below {self.kernel}, received {k}")
-        place = self.kernel - 1 - k if self.flipped else k
-        position = self.first(o) + place * self.dilation
+        position = self.position(o, k)
         if self.input_dilation == 1:
             return extend(position, self.input, padding_mode)
         if padding_mode not in ("zeros", "constant"):

@@ -46,9 +46,7 @@ def output_size(
     >>> output_size((224, 320), (3, 3), strides=2, padding="same")
     (112, 160)
     """
-    geometry = ConvGeometry.of(
-        input_size, kernel_size, strides=strides, padding=padding, dilation_rate=dilation_rate
-    )
+    geometry = ConvGeometry.of(input_size, kernel_size, strides=strides, padding=padding, dilation_rate=dilation_rate)
     arguments = (input_size, kernel_size, strides, padding, dilation_rate)
     return geometry.output_size if any(map(is_per_axis, arguments)) else geometry.output_size[0]
 
@@ -345,14 +343,10 @@ def _transposed_axis(numbers: _AxisNumbers, padding: AxisPadding, output_padding
             f"padding {padding!r} cuts away the whole result: ({size} - 1)*{stride} + {span}"
             f"{term(lo, '-')}{term(hi, '-')} = {output}, which must be at least 1"
         )
-    return AxisGeometry(
-        size, kernel, 1, dilation, span - 1 - lo, span - 1 - hi, input_dilation=stride, flipped=True
-    )
+    return AxisGeometry(size, kernel, 1, dilation, span - 1 - lo, span - 1 - hi, input_dilation=stride, flipped=True)
 
 
-def _each(
-    make: Callable[..., AxisGeometry], axes: Iterable[tuple[object, ...]], rank: int
-) -> tuple[AxisGeometry, ...]:
+def _each(make: Callable[..., AxisGeometry], axes: Iterable[tuple[object, ...]], rank: int) -> tuple[AxisGeometry, ...]:
     """`make` called for each axis; an error says on which of several axes it arose."""
     made = []
     for a, arguments in enumerate(axes):

@@ -99,9 +99,7 @@ class UnreadPixels:
         if self.tail:
             sentences.append(f"Tail: {_named([self.tail])} behind the last window, {self._why_tail()}.")
         if self.lattice:
-            sentences.append(
-                f"Lattice: {_named(self.lattice)} where no tap lands, for {self._why_lattice()}."
-            )
+            sentences.append(f"Lattice: {_named(self.lattice)} where no tap lands, for {self._why_lattice()}.")
         if self.gap:
             sentences.append(
                 f"Gap: {_named(self.gap)} between taps {axis.dilation} apart, where only a window before the "

@@ -15,7 +15,7 @@ import numpy as np
 
 from tweakconv.bench.contender import CannotExpressError, Contender, Prepared, fastest
 from tweakconv.bench.problem import Problem
-from tweakconv.geometry import output_size
+from tweakconv.geometry import ConvGeometry
 
 __all__ = ["contenders"]
 
@@ -50,7 +50,8 @@ class _SciPy:
     def _fft(self, image: Any, kernel: Any, pad: tuple[int, int]) -> Prepared:
         fft = self.scipy.fft
         # As long as the full convolution at least, so that nothing wraps around.
-        size = [fft.next_fast_len(n, real=True) for n in output_size(image.shape, kernel.shape, padding="full")]
+        full_size = ConvGeometry.of(image.shape, kernel.shape, padding="full").output_size
+        size = [fft.next_fast_len(n, real=True) for n in full_size]
         flipped = fft.rfft2(kernel[::-1, ::-1], size, workers=self.threads)
         (height, width), (top, left) = image.shape, pad
 

@@ -11,7 +11,7 @@ import pytest
 
 from tweakconv.geometry import AxisGeometry, ConvGeometry, extend, output_size
 from tweakconv.inverse import find_geometries
-from tweakconv.receptive_field import Layer, receptive_field
+from tweakconv.receptive_fields import Layer, receptive_field
 
 # argument, value, what the message quotes, type
 SIZES = [

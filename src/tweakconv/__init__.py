@@ -9,7 +9,7 @@ from tweakconv.geometry import AxisGeometry, ConvGeometry, output_size
 from tweakconv.inverse import find_geometries
 from tweakconv.ops import compile_conv2d, conv2d, filter2d
 from tweakconv.prepared import PreparedConv2D
-from tweakconv.receptive_field import Layer, receptive_field
+from tweakconv.receptive_fields import Layer, receptive_field
 
 __version__ = "0.1.0"
 

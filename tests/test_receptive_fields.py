@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tweakconv import reference
 from tweakconv.geometry import ConvGeometry
-from tweakconv.receptive_field import Layer, LayerLike, receptive_field
+from tweakconv.receptive_fields import Layer, LayerLike, receptive_field
 
 NAMES = ("valid", "same", "same_lower", "full", "causal")
 

@@ -391,7 +391,7 @@ def test_a_description_can_be_hashed_and_not_changed() -> None:
 
 def test_geometry_imports_the_standard_library_and_itself_only() -> None:
     package = Path(tweakconv.geometry.__file__).parent
-    sources = [*package.glob("*.py"), package.parent / "receptive_field.py", package.parent / "inverse.py"]
+    sources = [*package.glob("*.py"), package.parent / "receptive_fields.py", package.parent / "inverse.py"]
     for source in sources:
         for node in ast.walk(ast.parse(source.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

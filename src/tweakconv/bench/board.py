@@ -107,10 +107,10 @@ def findings(request: Request) -> Iterator[Finding]:
                 if isinstance(finding, Working):
                     at = finding.at
                 yield finding
-        except EOFError:
-            pass  # it has ended, well or not: the exit status tells
+        except (EOFError, pickle.UnpicklingError):
+            process.wait()  # it has ended, well or not: the exit status tells
         finally:
-            process.stdout.close()  # if nobody listens any more, it ends at its next finding
+            process.kill()  # if it has not ended, nobody listens any more
     if process.returncode:
         raise RuntimeError(f"the measuring process ended with exit status {process.returncode} at {at}")
 

@@ -15,6 +15,10 @@ from tweakconv.bench.timing import interleave, median
 __all__ = ["CannotExpressError", "Contender", "Prepared", "fastest"]
 
 
+#: How long a library's way is on, in each round of the race between them.
+RACE_SECONDS = 0.01
+
+
 class CannotExpressError(Exception):
     """A library has no way to compute this line; the message says what is missing."""
 
@@ -71,5 +75,5 @@ def fastest(ways: Mapping[str, Prepared]) -> Prepared:
 
 
 def _medians(ways: Mapping[str, Prepared], rounds: int) -> dict[str, float]:
-    samples = interleave({name: way.run for name, way in ways.items()}, rounds)
+    samples = interleave({name: way.run for name, way in ways.items()}, rounds, RACE_SECONDS)
     return {name: median(values) for name, values in samples.items()}

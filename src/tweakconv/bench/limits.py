@@ -20,10 +20,10 @@ from tweakconv.compiler.target import Target, get_target
 
 __all__ = ["fma_peak", "stream_seconds"]
 
-#: Each measurement repeats its loop for about this long, so many times, and the best counts. Short enough to fit
-#: between the turns of other programs, should there be any.
-MEASURE_SECONDS = 0.002
-TRIES = 50
+#: A sample repeats its loop for about this long: short enough to fit between the turns of other programs.
+SAMPLE_SECONDS = 0.002
+#: Samples are taken for this long, and the best counts.
+MEASURE_SECONDS = 0.15
 #: Vectors that a streaming loop reads or writes in one turn.
 UNROLL = 8
 
@@ -102,9 +102,12 @@ def _seconds_per_repeat(works: Sequence[Work]) -> float:
             return time.perf_counter() - start
 
         repeats = 1
-        while seconds(repeats) < MEASURE_SECONDS:
+        while seconds(repeats) < SAMPLE_SECONDS:
             repeats *= 2
-        return min(seconds(repeats) for _ in range(TRIES)) / repeats
+        best, end = seconds(repeats), time.perf_counter() + MEASURE_SECONDS
+        while time.perf_counter() < end:
+            best = min(best, seconds(repeats))
+        return best / repeats
 
 
 def _chains(target: Target) -> int:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import textwrap
+from typing import Protocol
 
 import pytest
 from hypothesis import settings
@@ -22,6 +26,29 @@ def pytest_configure(config: pytest.Config) -> None:
         for variable in ("TWEAKCONV_NUM_THREADS", "TWEAKCONV_TARGET"):
             os.environ.pop(variable, None)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+class RunPython(Protocol):
+    """Run a program in a process of its own."""
+
+    def __call__(self, program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def run_python() -> RunPython:
+    """A function that runs a program, given as text, with variables added to the environment."""
+
+    def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -320,6 +320,7 @@ def test_every_row_and_heading_fits_120_columns() -> None:
         ({"peers": ["tensorflow"]}, r"peers: .*'tensorflow'.*torch, onnxruntime, openvino, ncnn, opencv, scipy"),
         ({"rounds": 0}, r"rounds: expected at least 1, got 0"),
         ({"threads": -1}, r"threads: expected at least 1, got -1"),
+        ({"threads": 100_000}, r"threads: this process may use \d+ CPUs, got 100000 threads"),
         ({"data_format": "NHWC"}, r"data_format: expected 'channels_last' or 'channels_first', got 'NHWC'"),
     ],
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
+import os
 import random
 import signal
 import subprocess
@@ -158,7 +159,7 @@ def test_the_guards_kill_who_touches_them() -> None:
 @pytest.mark.parametrize("target", runnable_targets())
 @pytest.mark.parametrize("work", ["table", "random"])
 def test_nothing_outside_of_the_arrays_is_touched(work: str, target: str) -> None:
-    seed = random.randrange(10**9) if work == "random" else 0
+    seed = random.randrange(10**9) if os.environ.get("HYPOTHESIS_PROFILE") != "ci" else 0
     done = child(work, target, str(seed))
     last_words = done.stdout.splitlines()[-1:]
     assert done.returncode == 0, f"seed {seed}: ended with {done.returncode} in {last_words}\n{done.stderr[-3000:]}"

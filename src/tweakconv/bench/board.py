@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tweakconv.bench import report
 from tweakconv.bench.geometries import Line, select_lines
+from tweakconv.bench.machine import best_cpus
 from tweakconv.bench.measure import Request
 from tweakconv.bench.peers import select_peers
 from tweakconv.bench.results import Board, Finding, LineResult, Setting, Working
@@ -68,11 +69,13 @@ def run_board(
         Where the measuring process died; the message says at which contender and line.
     """
     request = Request(
-        lines=tuple(_in_format(line, data_format) for line in select_lines(lines)),
+        lines=_in_format(select_lines(lines), data_format),
         peers=select_peers(peers),
         rounds=_count("rounds", rounds),
         threads=_count("threads", threads),
     )
+    if threads > len(best_cpus()):
+        raise ValueError(f"threads: this process may use {len(best_cpus())} CPUs, got {threads} threads")
     setting: Setting | None = None
     results: list[LineResult] = []
     for finding in findings(request):
@@ -125,10 +128,13 @@ def _thread_settings(threads: int) -> Mapping[str, str]:
     }
 
 
-def _in_format(line: Line, data_format: str | None) -> Line:
-    if data_format not in {None, "channels_last", "channels_first"}:
+def _in_format(lines: Sequence[Line], data_format: str | None) -> tuple[Line, ...]:
+    """The lines in this data format, where one is given, each once."""
+    if data_format is None:
+        return tuple(lines)
+    if data_format not in {"channels_last", "channels_first"}:
         raise ValueError(f"data_format: expected 'channels_last' or 'channels_first', got {data_format!r}")
-    return line if data_format is None else replace(line, data_format=data_format)
+    return tuple(dict.fromkeys(replace(line, data_format=data_format) for line in lines))
 
 
 def _count(name: str, value: int) -> int:

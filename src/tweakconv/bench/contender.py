@@ -14,7 +14,6 @@ from tweakconv.bench.timing import interleave, median
 
 __all__ = ["CannotExpressError", "Contender", "Prepared", "fastest"]
 
-
 #: How long a library's way is on, in each round of the race between them.
 RACE_SECONDS = 0.01
 

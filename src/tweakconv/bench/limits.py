@@ -71,7 +71,7 @@ def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float
 
     Examples
     --------
-    >>> 0 < stream_seconds(4096, 65536) < 1e-3
+    >>> stream_seconds(4096, 65536) > 0
     True
     """
     target = get_target()

@@ -44,7 +44,7 @@ def interleave(runs: Mapping[str, Run], rounds: int, visit_seconds: float = VISI
     Examples
     --------
     >>> samples = interleave({"nothing": lambda: None}, rounds=2, visit_seconds=1e-4)
-    >>> 0 < median(samples["nothing"]) < 1e-3
+    >>> median(samples["nothing"]) > 0
     True
     """
     samples: dict[str, list[float]] = {name: [] for name in runs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -134,6 +135,16 @@ def aligned(array: FloatArray) -> FloatArray:
     copy = empty_aligned(array.shape, array.dtype)
     copy[...] = array
     return copy
+
+
+def address(array: FloatArray) -> int:
+    """Where the first element of an array that is not empty lies.
+
+    ``array.ctypes.data`` takes most of a microsecond; where the buffer protocol allows, ctypes takes a third of it.
+    """
+    if array.flags.carray:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    return array.ctypes.data
 
 
 def padded_copy(array: FloatArray, pads: Sequence[tuple[int, int]], first_axis: int, padding_mode: str) -> FloatArray:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, aligned, as_input, check_out, empty_aligned, padded_copy
+from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned, padded_copy
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, reset_counter
@@ -32,14 +31,13 @@ _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Launch:
+class _Launch(NamedTuple):
     """What calls with inputs of one shape and strides have in common.
 
     Attributes
     ----------
     small : bool
-        Whether the output is so small (and not empty) that the microseconds of a call matter more than where a
+        Whether the output is so small that the microseconds of a call matter more than where a
         new array begins.
     """
 
@@ -107,15 +105,11 @@ class PreparedConv2D:
         if launch is None or self.layer.padding_mode != "zeros":
             x, launch = self._prepare(x)
         if out is None:
-            if launch.small:
-                out = np.empty(launch.out_shape, self.dtype)
-                # Several times faster than `ctypes.data`; it needs memory that is writable and in one piece.
-                self._launch(launch, x.ctypes.data, ctypes.addressof(ctypes.c_char.from_buffer(out)))
-                return out
-            out = empty_aligned(launch.out_shape, self.dtype)
+            out = np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
         else:
             check_out(out, launch.out_shape, self.dtype, x)
-        self._launch(launch, x.ctypes.data, out.ctypes.data)
+        if launch.out_shape[0]:
+            self._launch(launch, address(x), address(out))
         return out
 
     @property
@@ -131,8 +125,6 @@ class PreparedConv2D:
         return f"<PreparedConv2D {title(self)}>"
 
     def _launch(self, launch: _Launch, x: int, y: int) -> None:
-        if launch.out_shape[0] == 0:
-            return
         counter = threads.workspace(self.space_bytes)
         arguments = (x, self._weights_address, self._bias_address, y, launch.integers_address, counter)
         if launch.threads == 1:
@@ -160,8 +152,7 @@ class PreparedConv2D:
         strides = _element_strides(padded, layer.channels_last)
         if strides is None:
             padded = np.ascontiguousarray(padded)
-            strides = _element_strides(padded, layer.channels_last)
-            assert strides is not None
+            strides = _contiguous_strides(padded.shape, layer.channels_last)
         most = threads.get_num_threads()
         key = (padded.shape, padded.strides, most)
         launch = self._launches.get(key)
@@ -193,7 +184,7 @@ class PreparedConv2D:
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
         size = math.prod(out_shape) * self.dtype.itemsize
-        return _Launch(out_shape, integers, integers.ctypes.data, used, small=0 < size <= _SMALL_BYTES)
+        return _Launch(out_shape, integers, integers.ctypes.data, used, small=size <= _SMALL_BYTES)
 
 
 def _spec(layer: LayerConfig, dtype: np.dtype[Any]) -> ConvSpec:

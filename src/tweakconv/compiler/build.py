@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tweakconv.compiler.choose import Choice, choose
 from tweakconv.compiler.spec import ConvSpec
@@ -20,8 +19,7 @@ MOST_IN_MEMORY = 256
 """Compiled convolutions kept; a prepared convolution keeps its own for as long as it lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """Machine code ready to run, the choice it follows, and where it came from.
 
     Attributes

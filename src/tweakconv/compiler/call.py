@@ -8,7 +8,7 @@ of a call share; and of each thread's own working space.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tweakconv.geometry import ConvGeometry
 
@@ -19,8 +19,7 @@ ALONE = 2
 """Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One use of the code: the batch, the geometry, how the arrays lie in memory, who shares the work.
 
     Attributes

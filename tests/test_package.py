@@ -1,0 +1,60 @@
+"""The package as a whole: what importing it costs, what it offers, and that what it offers is explained."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import tweakconv
+from tests.conftest import RunPython
+
+HEAVY = ("llvmlite", "torch", "scipy", "click", "PIL", "matplotlib", "tifffile", "imagecodecs", "hypothesis", "pytest")
+
+
+def test_importing_it_imports_numpy_and_nothing_else_that_is_heavy(run_python: RunPython) -> None:
+    done = run_python("import sys, tweakconv; print(*sorted({name.split('.')[0] for name in sys.modules}))")
+    loaded = set(done.stdout.split())
+    assert {"numpy", "tweakconv"} <= loaded, done
+    assert not loaded & set(HEAVY)
+
+
+def test_the_geometry_needs_not_even_numpy(run_python: RunPython) -> None:
+    program = """
+    import sys, types
+    from pathlib import Path
+    import importlib.util
+    folder = Path(importlib.util.find_spec("tweakconv").origin).parent
+    package = types.ModuleType("tweakconv"); package.__path__ = [str(folder)]
+    sys.modules["tweakconv"] = package  # the package without what its front door imports
+    import tweakconv.geometry
+    assert "numpy" not in sys.modules
+    """
+    done = run_python(program)
+    assert done.returncode == 0, done
+
+
+def test_the_public_names_are_there_and_no_others() -> None:
+    assert sorted(set(tweakconv.__all__)) == sorted(tweakconv.__all__)
+    for name in ("output_size", "receptive_field", "ConvGeometry", "conv2d", "filter2d", "compile_conv2d"):
+        assert name in tweakconv.__all__
+    assert all(hasattr(tweakconv, name) for name in tweakconv.__all__)
+
+
+@pytest.mark.parametrize("name", tweakconv.__all__)
+def test_every_public_name_is_explained_with_an_example(name: str) -> None:
+    doc = inspect.getdoc(getattr(tweakconv, name)) or ""
+    assert doc
+    assert "Examples\n--------\n>>> " in doc
+
+
+@pytest.mark.parametrize("name", [n for n in tweakconv.__all__ if inspect.isfunction(getattr(tweakconv, n))])
+def test_every_argument_of_a_public_function_is_explained(name: str) -> None:
+    function = getattr(tweakconv, name)
+    doc = inspect.getdoc(function) or ""
+    for argument in inspect.signature(function).parameters:
+        assert argument in doc.split("Returns\n")[0].split("Parameters\n")[-1], argument
+
+
+def test_the_version_is_a_version() -> None:
+    assert tweakconv.__version__.split(".")[0].isdecimal()

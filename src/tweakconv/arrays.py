@@ -143,7 +143,7 @@ def address(array: FloatArray) -> int:
     ``array.ctypes.data`` takes most of a microsecond; where the buffer protocol allows, ctypes takes a third of it.
     """
     if array.flags.carray:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return array.ctypes.data
 
 

@@ -101,15 +101,16 @@ class PreparedConv2D:
         """
         launch = None
         if type(x) is np.ndarray and x.dtype == self.dtype and x.flags.aligned:
+            array: FloatArray = x
             launch = self._launches.get((x.shape, x.strides, threads.get_num_threads()))
         if launch is None or self.layer.padding_mode != "zeros":
-            x, launch = self._prepare(x)
+            array, launch = self._prepare(x)
         if out is None:
             out = np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
         else:
-            check_out(out, launch.out_shape, self.dtype, x)
+            check_out(out, launch.out_shape, self.dtype, array)
         if launch.out_shape[0]:
-            self._launch(launch, address(x), address(out))
+            self._launch(launch, address(array), address(out))
         return out
 
     @property

@@ -51,7 +51,7 @@ def assembly(case: Case, data_format: str, dtype: str, target: str) -> str:
     """The instructions, without directives and comments."""
     text = jit.assembly(module(case, data_format, dtype, target), TARGETS[target])
     lines = (line.split("#")[0].split("//")[0].strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("."))
+    return "\n".join(line for line in lines if line and (line.endswith(":") or not line.startswith("."))) + "\n"
 
 
 def undefined_symbols(elf: bytes) -> list[str]:

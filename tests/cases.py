@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import DTypeLike, NDArray
 
 from tweakconv import reference
+from tweakconv.compiler.target import TARGETS
 
 Array = NDArray[np.floating[Any]]
 Pair = tuple[int, int]
@@ -128,6 +129,15 @@ CASES = (
     Case("batch", (6, 10), (4, 9), batch=3, padding="same", bias=False, activation="relu"),
     Case("batch of groups", (5, 6), (4, 6), batch=4, groups=2, strides=(2, 2), padding="same"),
 )
+
+
+def dtype_of(case: Case, data_format: str, target: str) -> str:
+    """The dtype in which a case of the table is tested: they take turns, so that each meets every format and target.
+
+    All tests over the table ask here, and so share the code that one of them has compiled.
+    """
+    turn = CASES.index(case) + FORMATS.index(data_format) + sorted(TARGETS).index(target)
+    return DTYPES[turn % 2]
 
 
 def by_definition(case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str) -> Array:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.conftest import RunPython
+
 from tweakconv import compile_conv2d
 from tweakconv.compiler import build as building
 from tweakconv.compiler import cache
@@ -152,7 +152,10 @@ def test_code_of_another_version_is_not_used(folder: Path, part: int, monkeypatc
 
 def test_versions_are_of_the_generator_of_llvmlite_and_of_llvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, *versions = cache._versions()
-    assert versions == [__import__("llvmlite").__version__, str(__import__("llvmlite.binding").binding.llvm_version_info)]
+    assert versions == [
+        __import__("llvmlite").__version__,
+        str(__import__("llvmlite.binding").binding.llvm_version_info),
+    ]
     assert len(source) == 64
 
 
@@ -175,7 +178,12 @@ def test_each_of_what_code_depends_on_has_a_key_of_its_own(folder: Path) -> None
 
 
 def test_an_empty_variable_turns_the_cache_off(tmp_path: Path, run_python: RunPython) -> None:
-    where = {"TWEAKCONV_CACHE_DIR": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    where = {
+        "TWEAKCONV_CACHE_DIR": "",
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "LOCALAPPDATA": str(tmp_path),
+    }
     assert run_python(PROGRAM, **where).stdout == BUILT
     assert run_python(PROGRAM, **where).stdout == BUILT
     assert entries(tmp_path) == []

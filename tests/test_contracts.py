@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition
+from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 from tests.conftest import RunPython
+
 from tweakconv import compile_conv2d, conv2d, filter2d, get_num_threads, set_num_threads
 from tweakconv.compiler import build as building
-from tweakconv.compiler.target import runnable_targets
+from tweakconv.compiler.choose import choose
+from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import get_target, runnable_targets
 
 TARGETS = runnable_targets()
 INF, NAN = np.inf, np.nan
@@ -44,32 +46,26 @@ def assert_same_bits(y: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
-def test_nan_and_infinity_in_the_input_reach_exactly_the_outputs_whose_taps_touch_them(
-    case: Case, target: str
-) -> None:
-    data_format, dtype = FORMATS[SMALL.index(case) % 2], DTYPES[SMALL.index(case) // 2 % 2]
-    x, kernel, bias = case.arrays(data_format, dtype, whole=True)
+def test_nan_and_infinity_in_the_input_reach_exactly_the_outputs_whose_taps_touch_them(case: Case, target: str) -> None:
+    data_format = FORMATS[SMALL.index(case) % 2]
+    x, kernel, bias = case.arrays(data_format, dtype_of(case, data_format, target), whole=True)
     rng = np.random.default_rng(7)
     for value in (NAN, INF, -INF):
         x.reshape(-1)[rng.integers(x.size, size=1 + x.size // 200)] = value
-    conv = compile_conv2d(
-        kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **case.arguments
-    )
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **case.arguments)
     np.testing.assert_array_equal(conv(x), by_definition(case, x, kernel, bias, data_format))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_padding_is_zero_and_is_multiplied_by_nan_and_infinity_in_the_kernel(case: Case, target: str) -> None:
-    data_format, dtype = FORMATS[(SMALL.index(case) + 1) % 2], DTYPES[SMALL.index(case) // 2 % 2]
-    x, kernel, bias = case.arrays(data_format, dtype, whole=True)
+    data_format = FORMATS[(SMALL.index(case) + 1) % 2]
+    x, kernel, bias = case.arrays(data_format, dtype_of(case, data_format, target), whole=True)
     rng = np.random.default_rng(8)
     for value in (NAN, INF, -INF):  # at least one channel of those that there are stays finite
         position = [int(rng.integers(extent)) for extent in (*kernel.shape[:3], max(1, kernel.shape[3] // 2))]
         kernel[tuple(position)] = value
-    conv = compile_conv2d(
-        kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **case.arguments
-    )
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **case.arguments)
     np.testing.assert_array_equal(conv(x), by_definition(case, x, kernel, bias, data_format))
 
 
@@ -111,9 +107,7 @@ def test_relu_of_nan_is_nan_and_of_infinities_is_zero_and_infinity(dtype: str, d
     values = np.concatenate([values, values[::-1]])
     x = values.reshape((1, 1, 20, 1) if data_format == "channels_last" else (1, 1, 1, 20))
     kernel = np.ones((1, 1, 1, 3), dtype)
-    conv = compile_conv2d(
-        kernel, input_shape=x.shape, activation="relu", data_format=data_format, target=target
-    )
+    conv = compile_conv2d(kernel, input_shape=x.shape, activation="relu", data_format=data_format, target=target)
     y = conv(x).reshape((20, 3) if data_format == "channels_last" else (3, 20))
     y = y if data_format == "channels_last" else y.T
     np.testing.assert_array_equal(y, np.repeat(np.maximum(values, 0)[:, None], 3, axis=1))
@@ -150,10 +144,12 @@ def test_negative_zero_is_what_the_definition_makes_of_it(data_format: str, targ
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_denormal_numbers_are_kept(dtype: str, data_format: str, target: str) -> None:
     tiny = np.finfo(dtype).smallest_subnormal
-    x = (np.arange(1, 41) * tiny).astype(dtype).reshape((1, 1, 20, 2) if data_format == "channels_last" else (1, 2, 1, 20))
-    conv = compile_conv2d(
-        np.ones((1, 1, 2, 2), dtype), input_shape=x.shape, data_format=data_format, target=target
+    x = (
+        (np.arange(1, 41) * tiny)
+        .astype(dtype)
+        .reshape((1, 1, 20, 2) if data_format == "channels_last" else (1, 2, 1, 20))
     )
+    conv = compile_conv2d(np.ones((1, 1, 2, 2), dtype), input_shape=x.shape, data_format=data_format, target=target)
     channel = 3 if data_format == "channels_last" else 1
     expected = np.repeat(x.sum(axis=channel, keepdims=True), 2, axis=channel)
     assert (expected > 0).all()
@@ -196,16 +192,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(case: Case, data_format: st
     ],
     ids=lambda case: case.name,
 )
-def test_bits_of_a_pixel_do_not_depend_on_batch_image_size_or_place(
-    case: Case, data_format: str, target: str
-) -> None:
+def test_bits_of_a_pixel_do_not_depend_on_batch_image_size_or_place(case: Case, data_format: str, target: str) -> None:
     three = Case(case.name, case.size, case.channels, case.kernel, case.strides, "valid", case.dilation_rate,
                  case.groups, batch=3)  # fmt: skip
     x, kernel, bias = three.arrays(data_format, np.float32)
     rows, columns = (1, 2) if data_format == "channels_last" else (2, 3)
-    conv = compile_conv2d(
-        kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **three.arguments
-    )
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **three.arguments)
     whole = conv(x)
     for n in range(3):
         assert_same_bits(conv(x[n : n + 1]), whole[n : n + 1])
@@ -258,7 +250,7 @@ def together(*works: Any, rounds: int = 1) -> None:
             for _ in range(rounds):
                 barrier.wait(timeout=60)
                 work()
-        except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
+        except BaseException as error:  # raised in the test's own thread
             errors.append(error)
             barrier.abort()
 
@@ -278,16 +270,16 @@ def test_python_threads_may_run_one_prepared_convolution_at_once(data_format: st
     set_num_threads(threads)
     case = HEAVY[0]
     _, kernel, bias = case.arrays(data_format, np.float32)
-    conv = compile_conv2d(kernel, bias, input_shape=case.x_shape(data_format), data_format=data_format, **case.arguments)
+    conv = compile_conv2d(
+        kernel, bias, input_shape=case.x_shape(data_format), data_format=data_format, **case.arguments
+    )
     rng = np.random.default_rng(9)
     works = []
     for height in (40, 40, 23, 7):  # shapes that it has met and shapes that it has not
         shape = list(case.x_shape(data_format))
         shape[1 if data_format == "channels_last" else 2] = height
         x = rng.standard_normal(shape).astype(np.float32)
-        alone = compile_conv2d(
-            kernel, bias, input_shape=x.shape, data_format=data_format, **case.arguments
-        )(x)
+        alone = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, **case.arguments)(x)
         works.append(lambda x=x, alone=alone: assert_same_bits(conv(x), alone))
     together(*works, rounds=8)
 
@@ -319,7 +311,7 @@ FORKING = """
         # The child's exit status; one that waits for ever is ended by its alarm.
         pid = os.fork()
         if pid == 0:
-            signal.alarm(20)
+            signal.alarm(10)
             try:
                 task()
             except BaseException as error:
@@ -337,8 +329,8 @@ FORKING = """
         assert np.array_equal(conv(x), expected)
         assert np.array_equal(tc.conv2d(x, kernel), expected)
         size[0] += 1
-        new = np.ones((size[0], 1, 1, 1), np.float32)
-        assert np.array_equal(tc.conv2d(np.ones((1, 40, 3, 1), np.float32), new), np.full((1, 41 - size[0], 3, 1), size[0]))
+        new, ones = np.ones((size[0], 1, 1, 1), np.float32), np.ones((1, 40, 3, 1), np.float32)
+        assert np.array_equal(tc.conv2d(ones, new), np.full((1, 41 - size[0], 3, 1), size[0]))
 """
 
 
@@ -496,6 +488,24 @@ def test_code_that_nobody_uses_is_given_back() -> None:
     del conv
     gc.collect()
     assert code() is None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("target", TARGETS)
+def test_working_space_of_a_thread_is_at_most_4_mb(case: Case, target: str) -> None:
+    for data_format in FORMATS:
+        spec = ConvSpec(
+            kernel=case.kernel,
+            strides=case.strides,
+            dilation=case.dilation_rate,
+            in_channels=case.channels[0],
+            out_channels=case.channels[1],
+            groups=case.groups,
+            channels_last=data_format == "channels_last",
+            double=True,
+            relu=False,
+        )
+        assert choose(spec, get_target(target)).plan.window_bytes <= 4_000_000
 
 
 def test_input_shapes_that_a_prepared_convolution_remembers_are_bounded() -> None:

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 if __name__ == "__main__":  # so that the program, too, finds what lies beside it
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.cases import CASES, FORMATS, Case, by_definition
+from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
+
 from tweakconv import compile_conv2d, conv2d, filter2d
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import FINITE, Call, reset_counter
@@ -168,27 +169,6 @@ def test_nothing_outside_of_the_arrays_is_touched(work: str, target: str) -> Non
 
 # -- Layouts of the input ------------------------------------------------------------------------------------------
 
-LAYOUTS = {
-    "Fortran order": np.asfortranarray,
-    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
-    "unaligned": lambda x: _unaligned(x),
-    "read-only": lambda x: _read_only(x),
-    "reversed rows": lambda x: x[:, ::-1].copy()[:, ::-1],
-    "reversed columns": lambda x: x[:, :, ::-1].copy()[:, :, ::-1],
-    "reversed last axis": lambda x: x[..., ::-1].copy()[..., ::-1],
-    "reversed batch": lambda x: x[::-1].copy()[::-1],
-    "reversed everything": lambda x: x[::-1, ::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1, ::-1],
-    "every other row": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
-    "every other column": lambda x: np.repeat(x, 2, axis=2)[:, :, ::2],
-    "every other of the last axis": lambda x: np.repeat(x, 2, axis=3)[..., ::2],
-    "part of a larger array": lambda x: np.pad(x, 2, constant_values=np.nan)[2:-2, 2:-2, 2:-2, 2:-2],
-    "rows of a larger array": lambda x: np.pad(x, ((0, 0), (2, 1), (0, 0), (0, 0)), constant_values=np.nan)[:, 2:-1],
-    "axes transposed": lambda x: x.transpose(3, 1, 0, 2).copy().transpose(2, 1, 3, 0),
-    "steps of no whole element": lambda x: _field_of_records(x),
-    "a memory map": lambda x: _memory_map(x),
-    "nested lists": lambda x: x.astype(np.float64).tolist(),
-}
-
 
 def _unaligned(x: NDArray[Any]) -> NDArray[Any]:
     memory = np.empty(x.nbytes + 1, np.uint8)
@@ -215,6 +195,28 @@ def _memory_map(x: NDArray[Any]) -> NDArray[Any]:
         file.write(x.tobytes())
         file.flush()
         return np.memmap(file, x.dtype, "r", shape=x.shape)
+
+
+LAYOUTS = {
+    "Fortran order": np.asfortranarray,
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "unaligned": _unaligned,
+    "read-only": _read_only,
+    "reversed rows": lambda x: x[:, ::-1].copy()[:, ::-1],
+    "reversed columns": lambda x: x[:, :, ::-1].copy()[:, :, ::-1],
+    "reversed last axis": lambda x: x[..., ::-1].copy()[..., ::-1],
+    "reversed batch": lambda x: x[::-1].copy()[::-1],
+    "reversed everything": lambda x: x[::-1, ::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1, ::-1],
+    "every other row": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "every other column": lambda x: np.repeat(x, 2, axis=2)[:, :, ::2],
+    "every other of the last axis": lambda x: np.repeat(x, 2, axis=3)[..., ::2],
+    "part of a larger array": lambda x: np.pad(x, 2, constant_values=np.nan)[2:-2, 2:-2, 2:-2, 2:-2],
+    "rows of a larger array": lambda x: np.pad(x, ((0, 0), (2, 1), (0, 0), (0, 0)), constant_values=np.nan)[:, 2:-1],
+    "axes transposed": lambda x: x.transpose(3, 1, 0, 2).copy().transpose(2, 1, 3, 0),
+    "steps of no whole element": _field_of_records,
+    "a memory map": _memory_map,
+    "nested lists": lambda x: x.astype(np.float64).tolist(),
+}
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -285,7 +287,11 @@ def sparse(elements: int) -> NDArray[np.float32]:
 
 
 # Axes along which memory may be stepped freely; with channels_last, channels always lie side by side.
-FAR = [("channels_last", "image"), ("channels_last", "row"), *(("channels_first", a) for a in ("image", "row", "channel"))]
+FAR = [
+    ("channels_last", "image"),
+    ("channels_last", "row"),
+    *(("channels_first", a) for a in ("image", "row", "channel")),
+]
 
 
 @sparse_memory
@@ -376,14 +382,14 @@ def main(work: str, *arguments: str) -> None:
         inside = array.ctypes.data + (32 if side == "end" else 0)
         for place, address in (("inside", inside), ("outside", inside + (8 if side == "end" else -8))):
             print(place, flush=True)
-            ctypes.c_double.from_address(address).value
+            _ = ctypes.c_double.from_address(address).value
         return
     target, seed = arguments
     rng = random.Random(int(seed))
     cases = CASES if work == "table" else [random_case(rng) for _ in range(RANDOM_CASES)]
     for turn, case in enumerate(cases):
         data_format = FORMATS[(turn + runnable_targets().index(target)) % 2]
-        dtype = rng.choice(("float32", "float64")) if work == "random" else ("float32", "float64")[turn // 2 % 2]
+        dtype = dtype_of(case, data_format, target) if work == "table" else rng.choice(DTYPES)
         for side in ("start", "end"):
             print(f"{case} {data_format} {dtype} {target}, arrays at the {side} of their pages", flush=True)
             run_between_guards(case, data_format, dtype, target, side)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from tests.conftest import RunPython
 
 import tweakconv
-from tests.conftest import RunPython
 
 HEAVY = ("llvmlite", "torch", "scipy", "click", "PIL", "matplotlib", "tifffile", "imagecodecs", "hypothesis", "pytest")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.conftest import RunPython
+
 from tweakconv import get_num_threads, set_num_threads
 from tweakconv.compiler import threads
 
@@ -41,7 +41,7 @@ def within_a_minute(work: Callable[[], object]) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
+        except BaseException as error:  # raised in the test's own thread
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)

@@ -266,7 +266,9 @@ def test_input_that_is_not_float32_or_float64_is_refused_with_what_to_do(
 ) -> None:
     shape = IMAGE.shape if name == "image" else X.shape
     array = np.zeros(shape, dtype)
-    refused(call, TypeError, f"{name}:", array.dtype, "astype", **{name: array})
+    remedy = {"c": f"{name}.real", "O": "array of numbers", "U": "array of numbers", "S": "array of numbers"}
+    expected = remedy.get(array.dtype.kind, "array of numbers" if array.dtype.kind in "mM" else "astype")
+    refused(call, TypeError, f"{name}:", array.dtype, expected, **{name: array})
 
 
 @pytest.mark.parametrize(("call", "name"), [(by_function, "x"), (by_prepared, "x"), (by_filter, "image")])

@@ -374,7 +374,7 @@ def test_a_folder_that_also_holds_other_files_keeps_them(folder: Path, monkeypat
 
 def test_what_a_crash_left_half_written_does_not_stay_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(mode=0o700)
-    left = folder / "tmpabcdefgh.part"
+    left = folder / f"{bytes(32).hex()}.abcdefgh.part"
     left.write_bytes(bytes(100_000))
     os.utime(left, (1e9, 1e9))
     monkeypatch.setattr(cache, "MOST_BYTES", 50_000)

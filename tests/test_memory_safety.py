@@ -30,7 +30,7 @@ from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 
 from tweakconv import compile_conv2d, conv2d, filter2d
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import FINITE, Call, reset_counter
+from tweakconv.compiler.call import FINITE, Call
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import get_target, runnable_targets
 from tweakconv.geometry import ConvGeometry
@@ -109,7 +109,7 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
     ]
     expected = by_definition(case, x, kernel, bias, data_format)
     for flags in (FINITE, 0):
-        reset_counter(counter.ctypes.data)
+        counter[...] = 0
         y[...] = np.nan
         built.code.run(*(a.ctypes.data for a in handed), flags)
         np.testing.assert_array_equal(y, expected)

@@ -207,15 +207,17 @@ def test_helpers_hold_on_to_nothing_while_they_wait(helpers: threads._Helpers) -
 
 def test_working_space_is_aligned_grows_and_is_each_threads_own() -> None:
     here = threads.workspace(100)
-    assert here % 64 == 0
-    assert threads.workspace(50) == here
-    elsewhere: list[int] = []
+    assert here.address % 64 == 0
+    assert threads.workspace(50).address == here.address
+    elsewhere: list[threads.Workspace] = []
     thread = threading.Thread(target=lambda: elsewhere.append(threads.workspace(100)))
     thread.start()
     thread.join()
-    assert elsewhere[0] % 64 == 0
-    assert elsewhere[0] != here
-    assert threads.workspace(1 << 20) % 64 == 0
+    assert elsewhere[0].address % 64 == 0
+    assert elsewhere[0].address != here.address
+    larger = threads.workspace(1 << 20)
+    assert larger.address % 64 == 0
+    assert larger.address + (1 << 20) <= larger.memory.ctypes.data + larger.memory.nbytes
 
 
 def test_the_process_ends_while_helpers_wait_and_may_convolve_at_its_end(run_python: RunPython) -> None:

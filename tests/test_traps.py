@@ -58,7 +58,7 @@ def test_a_stride_larger_than_the_kernel_under_same_needs_no_padding_and_no_nega
 ])  # fmt: skip
 def test_a_dilated_kernel_larger_than_the_padded_input_is_a_clear_error(call: Any) -> None:
     """pytorch#15446 raised a bare C++ exception; keras#22418 built layers of size 0."""
-    with pytest.raises(ValueError, match=r"kernel_size 3 with dilation_rate 3 spans 7 positions.* = 6.*no output"):
+    with pytest.raises(ValueError, match=r"kernel 3 with dilation 3 spans 7 pixels.* = 6.*no output"):
         call()
 
 

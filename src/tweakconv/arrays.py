@@ -33,6 +33,8 @@ def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) ->
     ------
     TypeError
         For another type, and for masked arrays, whose mask a convolution cannot honour.
+    ValueError
+        For lists that make no array.
 
     Examples
     --------
@@ -40,11 +42,7 @@ def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) ->
     Traceback (most recent call last):
     TypeError: x: received dtype int64; float32 and float64 are supported, convert it: x.astype(np.float32)
     """
-    if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: received a masked array, whose mask would be ignored; pass {name}.filled(0), or another value"
-        )
-    plain = np.asarray(array)
+    plain = as_numbers(name, array)
     native = plain.dtype.newbyteorder("=")
     if native not in DTYPES:
         raise TypeError(
@@ -69,10 +67,39 @@ def as_weights(name: str, array: ArrayLike, dtype: np.dtype[Any]) -> FloatArray:
     TypeError
         For what is not real numbers.
     """
-    plain = np.asarray(array)
+    plain = as_numbers(name, array)
     if plain.dtype.kind not in "iuf":
         raise TypeError(f"{name}: received dtype {plain.dtype}; real numbers are needed, such as {dtype}")
     return plain.astype(dtype, copy=False)
+
+
+def as_numbers(name: str, array: ArrayLike) -> NDArray[Any]:
+    """`array` as a plain NumPy array of real numbers of some kind, or truth values.
+
+    Raises
+    ------
+    TypeError
+        For complex numbers, text and objects, and for masked arrays, whose mask a convolution cannot honour.
+    ValueError
+        For lists that make no array.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: received a masked array, whose mask would be ignored; pass {name}.filled(0), or another value"
+        )
+    if isinstance(array, str):
+        raise TypeError(f"{name}: received the text {array!r}; an array of numbers is needed{_hint(name)}")
+    try:
+        plain = np.asarray(array)
+    except ValueError:
+        raise ValueError(f"{name}: received lists of uneven length, which make no array") from None
+    if plain.dtype.kind == "c":
+        raise TypeError(
+            f"{name}: received dtype {plain.dtype}; convolve {name}.real and {name}.imag one after the other"
+        )
+    if plain.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: received dtype {plain.dtype}; an array of numbers is needed")
+    return plain
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -86,7 +113,7 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         chosen = np.dtype(dtype)
     except TypeError:
-        chosen = None
+        raise TypeError(f"dtype: received {dtype!r}; choose 'float32' or 'float64'") from None
     if chosen not in DTYPES:
         raise TypeError(f"dtype: received {dtype!r}; choose 'float32' or 'float64'")
     return chosen
@@ -102,7 +129,7 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs
     ValueError
         For another shape, memory that is not in C order or is read-only, or that overlaps an input.
     """
-    if not isinstance(out, np.ndarray):
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out: received {type(out).__name__}; an array of shape {shape} and dtype {dtype} is needed")
     if out.dtype != dtype:
         raise TypeError(f"out: received dtype {out.dtype}; the result has {dtype}")
@@ -161,3 +188,9 @@ def padded_copy(array: FloatArray, pads: Sequence[tuple[int, int]], first_axis: 
         keep[axis] = slice(max(0, -lo), -max(0, -hi) or None)
     # Cropped after, so that what the pads mirror is the image and not what is left of it.
     return np.pad(array, add, mode=padding_mode)[tuple(keep)]  # type: ignore[call-overload, no-any-return]
+
+
+def _hint(name: str) -> str:
+    if name == "kernel":
+        return '; tweakconv.kernels.parse_kernel("sobel-x").weights is that of a named kernel'
+    return '; tweakconv.images.read_image("photo.jpg").pixels are those of a file' if name == "image" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from tweakconv.geometry import ConvGeometry, PaddingLike
+from tweakconv.geometry import ConvGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,9 @@ class LayerConfig:
 
     Attributes
     ----------
-    padding, padding_mode
+    padding : str or tuple of pair of int
+        A name, or (lo, hi) for each axis.
+    padding_mode : str
         As in `tweakconv.conv2d`.
     channels_last : bool
         NHWC or NCHW, as the user's arrays are.
@@ -22,7 +24,7 @@ class LayerConfig:
 
     kernel_size: tuple[int, int]
     strides: tuple[int, int]
-    padding: PaddingLike
+    padding: str | tuple[tuple[int, int], ...]
     padding_mode: str
     dilation_rate: tuple[int, int]
     in_channels: int
@@ -48,19 +50,22 @@ class LayerConfig:
         return shape[3] if self.channels_last else shape[1]
 
 
-def check_shape(layer: LayerConfig, shape: tuple[int, ...]) -> None:
+def check_shape(layer: LayerConfig, shape: tuple[int, ...], name: str = "x") -> None:
     """Refuse, with words, an input shape that the layer cannot take."""
     order = "(batch, height, width, channels)" if layer.channels_last else "(batch, channels, height, width)"
     if len(shape) != 4:
-        raise ValueError(f"x: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
+        raise ValueError(f"{name}: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
     channels = layer.channels_of(shape)
-    if 0 in (*layer.size_of(shape), channels):
-        raise ValueError(f"x: received shape {shape}; only the batch of {order} may be empty")
+    if min(shape) < 0 or 0 in (*layer.size_of(shape), channels):
+        raise ValueError(f"{name}: received shape {shape}; only the batch of {order} may be empty, and none negative")
     if channels != layer.in_channels:
         share = layer.in_channels // layer.groups
-        groups = f" in each of {layer.groups} groups, {layer.in_channels} in all" if layer.groups > 1 else ""
+        taken = f"{share}" if layer.groups == 1 else f"{layer.groups} groups of {share} = {layer.in_channels}"
+        kernel = (*layer.kernel_size, share, layer.out_channels)
         raise ValueError(
-            f"x: received shape {shape}, which has {channels} channels in {order}; the kernel takes {share}{groups}"
+            f"{name}: received shape {shape}, which has {channels} channels in {order}; the kernel takes {taken}, for "
+            f"its shape {kernel} is (height, width, channels / groups, out channels); a PyTorch kernel comes to that "
+            "order by transpose(2, 3, 1, 0)"
         )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_weights, check_out, padded_copy
+from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, check_out, padded_copy
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
+from tweakconv.geometry.padding import padding_per_axis
 from tweakconv.layer import LayerConfig, check_shape
 from tweakconv.prepared import PreparedConv2D
 
@@ -134,8 +135,10 @@ def compile_conv2d(
     chosen = as_dtype(dtype) if dtype is not None else _own_dtype(kernel)
     weights = as_weights("kernel", kernel, chosen)
     layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
+    if not is_per_axis(input_shape):
+        raise TypeError(f"input_shape: received {input_shape!r}; a tuple of 4 integers is needed")
     shape = tuple(integer("input_shape", extent, within=input_shape) for extent in input_shape)
-    check_shape(layer, shape)
+    check_shape(layer, shape, "input_shape")
     return PreparedConv2D(layer, weights, _bias(bias, weights, chosen), shape, get_target(target))
 
 
@@ -257,7 +260,9 @@ def _layer(
             "least 1, is needed"
         )
     if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"data_format: received {data_format!r}; choose 'channels_last' or 'channels_first'")
+        raise ValueError(
+            f"data_format: received {data_format!r}; choose 'channels_last' (NHWC) or 'channels_first' (NCHW)"
+        )
     if activation not in (None, "relu"):
         raise ValueError(f"activation: received {activation!r}; choose None or 'relu'")
     height, width, share, out_channels = kernel_shape
@@ -272,7 +277,7 @@ def _layer(
     return LayerConfig(
         kernel_size=(height, width),
         strides=(stride_h, stride_w),
-        padding=_hashable(padding),
+        padding=_plain(padding),
         padding_mode=_mode(padding_mode),
         dilation_rate=(dilation_h, dilation_w),
         in_channels=share * groups,
@@ -283,11 +288,12 @@ def _layer(
     )
 
 
-def _hashable(padding: PaddingLike) -> PaddingLike:
-    """The same padding with tuples for lists, so that geometries can be remembered by it."""
-    if not is_per_axis(padding):
-        return padding
-    return tuple(tuple(entry) if is_per_axis(entry) else entry for entry in padding)
+def _plain(padding: PaddingLike) -> str | tuple[tuple[int, int], ...]:
+    """Padding as a name or as pairs of plain integers: checked, and fit to remember geometries by."""
+    first, second = padding_per_axis(padding, 2)
+    if isinstance(first, str) or isinstance(second, str):
+        return str(first)
+    return (first, second)
 
 
 def _mode(padding_mode: str) -> str:
@@ -310,5 +316,5 @@ def _bias(bias: ArrayLike | None, kernel: FloatArray, dtype: np.dtype[Any]) -> F
 
 
 def _own_dtype(kernel: ArrayLike) -> np.dtype[Any]:
-    own = np.asarray(kernel).dtype.newbyteorder("=")
+    own = as_numbers("kernel", kernel).dtype.newbyteorder("=")
     return own if own in DTYPES else DTYPES[0]

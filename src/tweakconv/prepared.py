@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned, padded_copy
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import ALONE, FINITE, Call, reset_counter
+from tweakconv.compiler.call import ALONE, FINITE, Call
 from tweakconv.compiler.spec import ConvSpec
-from tweakconv.compiler.target import Target
+from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
 from tweakconv.geometry import ConvGeometry
 from tweakconv.layer import LayerConfig, check_shape
@@ -26,6 +28,8 @@ _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
 
 _SMALL_BYTES = 4096
+
+_MOST_STRIDE = 1 << 16
 
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
@@ -53,7 +57,16 @@ class PreparedConv2D:
 
     The kernel and bias are copied when it is made: changing the arrays afterwards changes nothing here. It takes
     inputs of any batch, height and width with the channels it was made for; none of them compiles anything.
-    Several threads may call one at once.
+    Several threads may call one at once. A copy or a pickle holds the same weights and the same target.
+
+    Examples
+    --------
+    >>> import tweakconv as tc
+    >>> conv = tc.compile_conv2d(np.ones((3, 3, 1, 1)), input_shape=(1, 5, 5, 1), strides=2)
+    >>> conv(np.ones((1, 7, 5, 1)))[0, :, :, 0]
+    array([[9., 9.],
+           [9., 9.],
+           [9., 9.]])
     """
 
     def __init__(
@@ -68,7 +81,8 @@ class PreparedConv2D:
         self.dtype = kernel.dtype
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
-        self.built = build(_spec(layer, kernel.dtype), target)
+        self.spec = _spec(layer, kernel.dtype, self.geometry)
+        self.built = build(self.spec, target)
         choice = self.built.choice
         self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
         zeros = np.zeros(layer.out_channels, kernel.dtype)
@@ -106,11 +120,13 @@ class PreparedConv2D:
         if launch is None or self.layer.padding_mode != "zeros":
             array, launch = self._prepare(x)
         if out is None:
-            out = np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
+            out = (
+                np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
+            )
         else:
-            check_out(out, launch.out_shape, self.dtype, array)
+            check_out(out, launch.out_shape, self.dtype, array, *([x] if isinstance(x, np.ndarray) else []))
         if launch.out_shape[0]:
-            self._launch(launch, address(array), address(out))
+            self._launch(launch, array, out)
         return out
 
     @property
@@ -125,18 +141,34 @@ class PreparedConv2D:
     def __repr__(self) -> str:
         return f"<PreparedConv2D {title(self)}>"
 
-    def _launch(self, launch: _Launch, x: int, y: int) -> None:
-        counter = threads.workspace(self.space_bytes)
-        arguments = (x, self._weights_address, self._bias_address, y, launch.integers_address, counter)
+    def __reduce__(self) -> tuple[object, ...]:
+        plan = self.built.choice.plan
+        bias = self._bias.reshape(plan.blocking.groups, -1)[:, : plan.blocking.out_channels].reshape(-1)
+        return _restore, (self.layer, self._kernel(), bias, self.input_shape, plan.target.name)
+
+    def _kernel(self) -> FloatArray:
+        """The kernel, from the packed weights: where a kernel of counting numbers is packed tells what goes where."""
+        layer, choice = self.layer, self.built.choice
+        shape = (*layer.kernel_size, layer.in_channels // layer.groups, layer.out_channels)
+        numbers = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
+        places = choice.schedule.pack(choice.plan, numbers).astype(np.int64)
+        kernel = np.empty(math.prod(shape), self.dtype)
+        kernel[places[places > 0] - 1] = self._weights[places > 0]
+        return kernel.reshape(shape)
+
+    def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray) -> None:
+        space = threads.workspace(self.space_bytes)
+        arrays = (address(x), self._weights_address, self._bias_address, address(y), launch.integers_address)
         if launch.threads == 1:
-            self._run(*arguments, counter + _COUNTER_BYTES, self._flags | ALONE)
+            self._run(*arrays, space.address, space.address + _COUNTER_BYTES, self._flags | ALONE)
             return
+        counter = ctypes.c_int64(0)  # not in the workspace: a signal handler may convolve in this thread meanwhile
+        kept = (x, y, launch, counter)
 
-        def work() -> None:
-            window = threads.workspace(self.space_bytes) + _COUNTER_BYTES
-            self._run(*arguments, window, self._flags)
+        def work(_: object = kept) -> None:  # what is being read and written lives as long as anyone works on it
+            space = threads.workspace(self.space_bytes)
+            self._run(*arrays, ctypes.addressof(counter), space.address + _COUNTER_BYTES, self._flags)
 
-        reset_counter(counter)
         threads.run(work, launch.threads)
 
     def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
@@ -174,6 +206,17 @@ class PreparedConv2D:
     ) -> _Launch:
         layer, choice = self.layer, self.built.choice
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
+        size = math.prod(out_shape) * self.dtype.itemsize
+        if size > sys.maxsize:
+            raise ValueError(
+                f"padding: with pads {geometry.pads} the output has shape {out_shape}: more than memory can hold"
+            )
+        for axis, stride in zip(geometry.axes, self.spec.strides, strict=True):
+            if axis.output > 1 and axis.stride != stride:
+                raise ValueError(
+                    f"strides: {axis.stride} is too far for an input as large as {geometry.input_size}; strides up to "
+                    f"{_MOST_STRIDE} are computed"
+                )
         work = shape[0] * geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
         call = Call(
@@ -184,17 +227,28 @@ class PreparedConv2D:
             threads=used,
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
-        size = math.prod(out_shape) * self.dtype.itemsize
         return _Launch(out_shape, integers, integers.ctypes.data, used, small=size <= _SMALL_BYTES)
 
 
-def _spec(layer: LayerConfig, dtype: np.dtype[Any]) -> ConvSpec:
+def _restore(
+    layer: LayerConfig, kernel: FloatArray, bias: FloatArray, input_shape: tuple[int, ...], target: str
+) -> PreparedConv2D:
+    return PreparedConv2D(layer, kernel, bias, input_shape, get_target(target))
+
+
+def _spec(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry) -> ConvSpec:
     # One channel in and out lies in memory the same either way, and columns fill the lanes that channels would not.
     single = layer.in_channels == layer.out_channels == 1
+    # Where a kernel has one tap its dilation says nothing, and where there is one output its stride says nothing;
+    # huge ones, which would only overflow, are left out.
+    dilation_h, dilation_w = (1 if axis.kernel == 1 else axis.dilation for axis in geometry.axes)
+    stride_h, stride_w = (
+        1 if axis.output == 1 and axis.stride > _MOST_STRIDE else axis.stride for axis in geometry.axes
+    )
     return ConvSpec(
         kernel=layer.kernel_size,
-        strides=layer.strides,
-        dilation=layer.dilation_rate,
+        strides=(stride_h, stride_w),
+        dilation=(dilation_h, dilation_w),
         in_channels=layer.in_channels,
         out_channels=layer.out_channels,
         groups=layer.groups,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
+import contextlib
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from tweakconv.compiler.choose import Choice, choose
+from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
@@ -38,21 +38,23 @@ class Built(NamedTuple):
 
 def build(spec: ConvSpec, target: Target) -> Built:
     """The compiled code for a convolution on a target."""
-    with _lock:
-        built = _built.get((spec, target))
-        if built is None:
-            built = _built[spec, target] = _build(spec, target)
-            while len(_built) > MOST_IN_MEMORY:
-                _built.popitem(last=False)
-        else:
-            _built.move_to_end((spec, target))
-        return built
+    key = (spec, target)
+    built = _built.get(key)
+    if built is None:
+        with llvm_lock:
+            built = _built.get(key)
+            if built is None:
+                built = _built[key] = _build(spec, target)
+                while len(_built) > MOST_IN_MEMORY:
+                    _built.popitem(last=False)
+    with contextlib.suppress(KeyError):  # another thread may just have dropped it
+        _built.move_to_end(key)
+    return built
 
 
 def forget() -> None:
     """Drop what is kept in memory; the next use loads it from disk or compiles it."""
-    with _lock:
-        _built.clear()
+    _built.clear()
 
 
 def _build(spec: ConvSpec, target: Target) -> Built:
@@ -71,14 +73,3 @@ def _build(spec: ConvSpec, target: Target) -> Built:
 
 
 _built: OrderedDict[tuple[ConvSpec, Target], Built] = OrderedDict()
-_lock = threading.RLock()
-
-
-def _renew_lock() -> None:
-    """In a forked child the thread that held the lock may not exist."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)

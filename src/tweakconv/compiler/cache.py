@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 
 _MAGIC = b"tweakconv code 1\n"
 _HASH_BYTES = 32
+_OURS = re.compile(r"[0-9a-f]{64}(\.bin|\.\w+\.part)")
 MOST_BYTES = 32 << 20
 """When the entries take more than this, the ones unused for longest are removed."""
 
@@ -55,7 +57,7 @@ def write(key: bytes, code: bytes) -> None:
     if kept is None:
         return
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=kept, suffix=".part")
+        descriptor, temporary = tempfile.mkstemp(dir=kept, prefix=f"{key.hex()}.", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_make_entry(key, code))
@@ -87,7 +89,8 @@ def folder() -> Path | None:
     named = os.environ.get("TWEAKCONV_CACHE_DIR")
     if named == "":
         return None
-    return _trusted_folder(Path(named) if named else _default_folder())
+    chosen = Path(named).absolute() if named else _default_folder()
+    return chosen and _trusted_folder(chosen)
 
 
 @functools.lru_cache(maxsize=8)
@@ -116,23 +119,26 @@ def _is_ours(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _default_folder() -> Path:
-    home = Path.home()
+def _default_folder() -> Path | None:
+    """Where the system keeps a user's caches; None for a user without a home."""
+    home = os.path.expanduser("~")
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
+        base = os.path.join(home, "Library", "Caches")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "tweakconv"
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return Path(base) / "tweakconv" if os.path.isabs(base) else None
 
 
 def _remove_oldest(folder: Path, most_bytes: int) -> None:
+    """Remove the entries unused for longest until the others fit; what is not ours is neither counted nor removed."""
     entries = []
     for path in folder.iterdir():
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            entries.append((status.st_mtime, status.st_size, path))
+        if _OURS.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                entries.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if total <= most_bytes:

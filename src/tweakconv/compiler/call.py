@@ -7,7 +7,6 @@ of a call share; and of each thread's own working space.
 
 from __future__ import annotations
 
-import ctypes
 from typing import NamedTuple
 
 from tweakconv.geometry import ConvGeometry
@@ -35,8 +34,3 @@ class Call(NamedTuple):
     x_strides: tuple[int, int, int]
     y_strides: tuple[int, int, int]
     threads: int
-
-
-def reset_counter(counter: int) -> None:
-    """Set the shared counter at an address to zero, before several threads run a call."""
-    ctypes.c_int64.from_address(counter).value = 0

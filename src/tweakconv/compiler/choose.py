@@ -24,12 +24,11 @@ class Choice(NamedTuple):
 
 def choose(spec: ConvSpec, target: Target) -> Choice:
     """Decide how to compute a convolution on a target."""
-    from tweakconv.compiler.schedules import SCHEDULES  # noqa: PLC0415 - loaded when code is first needed
+    from tweakconv.compiler.schedules import SCHEDULES, depthwise  # noqa: PLC0415 - loaded when code is first needed
 
-    form = "output channels" if spec.channels_last else "output columns"
-    return Choice(
-        "direct",
-        SCHEDULES["direct"],
-        SCHEDULES["direct"].plan(spec, target),
-        f"the one schedule that computes every geometry; vector lanes hold {form}",
-    )
+    if depthwise.applies(spec):
+        name, reason = "depthwise", "every channel is a group of its own, and vector lanes hold channels"
+    else:
+        form = "output channels" if spec.channels_last else "output columns"
+        name, reason = "direct", f"it computes every geometry; vector lanes hold {form}"
+    return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)

@@ -52,6 +52,7 @@ class Target:
         return self.vector_bits // (8 * element_bytes)
 
 
+_VARIABLE = "TWEAKCONV_TARGET"
 _LINUX_X86 = "x86_64-unknown-linux-gnu"
 _KIB = 1024
 
@@ -87,15 +88,21 @@ def get_target(name: str | None = None) -> Target:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For a name that is not a target, or one this processor cannot run.
     """
-    name = name or os.environ.get("TWEAKCONV_TARGET") or _best_host_name()
+    source = "target"
+    if name is None and (named := os.environ.get(_VARIABLE)):
+        name, source = named, f"environment variable {_VARIABLE}"
+    if name is None:
+        return _for_host(_best_host_name())
+    if not isinstance(name, str):
+        raise TypeError(f"{source}: received {name!r}; the name of one is needed: {', '.join(sorted(TARGETS))}")
     if name not in TARGETS:
-        raise ValueError(f"target: received {name!r}; choose one of {', '.join(sorted(TARGETS))}")
+        raise ValueError(f"{source}: received {name!r}; choose one of {', '.join(sorted(TARGETS))}")
     if name not in runnable_targets():
         raise ValueError(
-            f"target: received {name!r}, which this processor cannot run; it runs {', '.join(runnable_targets())}"
+            f"{source}: received {name!r}, which this processor cannot run; it runs {', '.join(runnable_targets())}"
         )
     return _for_host(name)
 

@@ -12,11 +12,14 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 _VARIABLE = "TWEAKCONV_NUM_THREADS"
+
+_MOST_HELPERS = 255
 
 
 def get_num_threads() -> int:
@@ -80,16 +83,23 @@ def run(work: Callable[[], object], threads: int) -> None:
         _helpers.run(work, threads - 1)
 
 
-def workspace(size: int) -> int:
-    """Address of at least `size` bytes, aligned to 64, that belong to the calling thread.
+class Workspace(NamedTuple):
+    """Memory of one thread; it stays as long as this object, also where the thread is given more meanwhile."""
+
+    memory: NDArray[np.uint8]
+    address: int
+
+
+def workspace(size: int) -> Workspace:
+    """At least `size` bytes, aligned to 64, that belong to the calling thread.
 
     What the thread had there before is lost.
     """
-    buffer: NDArray[np.uint8] | None = getattr(_local, "buffer", None)
-    if buffer is None or buffer.nbytes < size + 63:
-        buffer = _local.buffer = np.empty(size + 63, np.uint8)
-        _local.address = -(-buffer.ctypes.data // 64) * 64
-    return int(_local.address)
+    space: Workspace | None = getattr(_local, "space", None)
+    if space is None or space.memory.nbytes < size + 63:
+        memory = np.empty(size + 63, np.uint8)
+        space = _local.space = Workspace(memory, -(-memory.ctypes.data // 64) * 64)
+    return space
 
 
 class _State:
@@ -106,21 +116,38 @@ class _Helpers:
         self._count = 0
 
     def run(self, work: Callable[[], object], helpers: int) -> None:
-        with self._lock:
-            while self._count < helpers:
-                self._count += 1
-                threading.Thread(target=self._serve, name=f"tweakconv-{self._count}", daemon=True).start()
+        helpers = min(helpers, self._available(helpers))
         ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        errors: list[BaseException | None] = []
         for _ in range(helpers):
             self._jobs.put((work, ended))
         try:
             work()
-        finally:
-            # The helpers use buffers of this call: it may not end before they have.
-            errors = [ended.get() for _ in range(helpers)]
-        for error in errors:
-            if error is not None:
-                raise error
+        except BaseException as error:
+            errors.append(error)
+        # The helpers write into arrays of this call: not even an interrupt may end it before they have.
+        waiting = helpers
+        while waiting:
+            try:
+                errors.append(ended.get())
+                waiting -= 1
+            except BaseException as interrupt:
+                errors.append(interrupt)
+        for failure in errors:
+            if failure is not None:
+                raise failure
+
+    def _available(self, wanted: int) -> int:
+        """Start helpers until there are as many as wanted, or the system refuses; returns how many there are."""
+        with self._lock:
+            while self._count < min(wanted, _MOST_HELPERS):
+                helper = threading.Thread(target=self._serve, name=f"tweakconv-{self._count + 1}", daemon=True)
+                try:
+                    helper.start()
+                except RuntimeError:  # no more threads to be had: those there are do the work
+                    break
+                self._count += 1
+            return self._count
 
     def _serve(self) -> None:
         while True:

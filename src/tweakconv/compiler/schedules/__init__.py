@@ -6,6 +6,6 @@ A schedule is a module with ``plan(spec, target)``, ``emit(plan)`` for its LLVM 
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import direct
+from tweakconv.compiler.schedules import depthwise, direct
 
-SCHEDULES: dict[str, ModuleType] = {"direct": direct}
+SCHEDULES: dict[str, ModuleType] = {"direct": direct, "depthwise": depthwise}

@@ -15,8 +15,10 @@ class Blocking:
 
     Attributes
     ----------
+    groups : int
+        Groups that are computed one after another.
     out_channels : int
-        Output channels of one group.
+        Output channels of one of them.
     out_block : int
         Output channels of one microkernel call.
     multiple : int
@@ -27,14 +29,19 @@ class Blocking:
         Kernel rows, kernel columns and input channels summed in registers at a time.
     blocks_per_pass : int
         Blocks of output channels computed for a block of pixels before the next block of pixels.
+    channelwise : bool
+        Whether each output channel reads the one input channel of its number, so that a block of output channels
+        starts at the same channel of the input.
     """
 
+    groups: int
     out_channels: int
     out_block: int
     multiple: int
     pixels: tuple[int, ...]
     chunk: tuple[int, int, int]
     blocks_per_pass: int
+    channelwise: bool = False
 
     @property
     def full_blocks(self) -> int:

@@ -52,6 +52,7 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     block = vectors * lanes
     block_bytes = chunk[0] * chunk[1] * chunk[2] * block * spec.element_bytes
     return Blocking(
+        groups=spec.groups,
         out_channels=spec.group_out,
         out_block=block,
         multiple=lanes,
@@ -112,15 +113,6 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (pixels * vectors)])[1:]
 
         end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
-        addend, addend_stride = end.addends(bias, y, spec.out_pixel_stride)
-        for p in range(pixels):
-            target, before = b.at(y, p * spec.out_pixel_stride), b.at(addend, addend_stride * p)
-            if p:  # pixels beyond the count go to the stack: no branch, and no memory of others
-                target = b.select(count > p, target, unwanted)
-                before = before if end.whole else b.select(count > p, before, unwanted)
-            for v in range(vectors):
-                filled = min(lanes, width - v * lanes)
-                total = b.add(sums[p * vectors + v], b.load_part(b.at(before, v * lanes), filled))
-                b.store_part(end.finish(total), b.at(target, v * lanes), filled)
+        end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
     define(b, name, body)

@@ -17,7 +17,7 @@ in cache while many pixels use them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
@@ -43,6 +43,7 @@ class DirectPlan:
     spec: ConvSpec
     target: Target
     blocking: Blocking
+    form: ModuleType = field(repr=False)
 
     @property
     def window_bytes(self) -> int:
@@ -52,10 +53,10 @@ class DirectPlan:
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
-        blocking, spec = self.blocking, self.spec
+        blocking = self.blocking
         rows, columns, channels = blocking.chunk
         return [
-            f"block: {blocking.pixels[0]} pixels x {min(blocking.out_block, spec.group_out)} output channels "
+            f"block: {blocking.pixels[0]} pixels x {min(blocking.out_block, blocking.out_channels)} output channels "
             f"in registers; other widths in blocks of {', '.join(map(str, blocking.pixels[1:])) or 'that size'}",
             f"chunk: sums of {rows}x{columns} taps x {channels} channels = {rows * columns * channels} products",
         ]
@@ -63,7 +64,8 @@ class DirectPlan:
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
-    return DirectPlan(spec, target, _form(spec).blocking(spec, target))
+    form = channel_lanes if spec.channels_last else pixel_lanes
+    return DirectPlan(spec, target, form.blocking(spec, target), form)
 
 
 def emit(plan: DirectPlan) -> str:
@@ -72,7 +74,7 @@ def emit(plan: DirectPlan) -> str:
     emit_fill(builder, plan.spec, plan.blocking)
     for pixels in plan.blocking.pixels:
         for width in plan.blocking.widths():
-            _form(plan.spec).emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
+            plan.form.emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
     emit_run(builder, plan.spec, plan.blocking)
     return builder.module()
 
@@ -92,25 +94,24 @@ def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
     ndarray, one-dimensional
         Group by group, chunk by chunk, block by block, with zeros where the last block is not full.
     """
-    spec, blocking = plan.spec, plan.blocking
-    form = _form(spec)
+    blocking = plan.blocking
     kh, kw, ci, _ = kernel.shape
-    grouped = kernel.reshape(kh, kw, ci, spec.groups, spec.group_out)
-    packed = np.empty((spec.groups, kh * kw * ci * blocking.padded_out), kernel.dtype)
+    grouped = kernel.reshape(kh, kw, ci, blocking.groups, blocking.out_channels)
+    packed = np.empty((blocking.groups, kh * kw * ci * blocking.padded_out), kernel.dtype)
     position = 0
     for chunk in blocking.chunks(kernel.shape[:3]):
         part = grouped[chunk.rows, chunk.columns, chunk.channels]
         steps = part.shape[0] * part.shape[1] * part.shape[2]
         for start, width, padded in blocking.out_blocks():
             room = packed[:, position : position + steps * padded]
-            form.pack_block(part[..., start : start + width], room, padded)
+            plan.form.pack_block(part[..., start : start + width], room, padded)
             position += steps * padded
     return packed.reshape(-1)
 
 
 def pack_bias(plan: DirectPlan, bias: FloatArray) -> FloatArray:
     """The bias of each group, padded with zeros to whole blocks."""
-    groups, width = plan.spec.groups, plan.spec.group_out
+    groups, width = plan.blocking.groups, plan.blocking.out_channels
     packed = np.zeros((groups, plan.blocking.padded_out), bias.dtype)
     packed[:, :width] = bias.reshape(groups, width)
     return packed.reshape(-1)
@@ -133,12 +134,12 @@ def _band(plan: DirectPlan, call: Call) -> int:
     A band's input and output should stay in the second-level cache while the chunks pass over them. Several threads
     get about four tasks each, of a size that lets them end together.
     """
-    spec = plan.spec
+    spec, groups = plan.spec, plan.blocking.groups
     rows, columns = call.geometry.axes
-    in_row = rows.stride * columns.input * spec.group_in
-    out_row = columns.output * spec.group_out
+    in_row = rows.stride * columns.input * spec.in_channels // groups
+    out_row = columns.output * spec.out_channels // groups
     most = max(1, min(rows.output, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes)))
-    planes = call.batch * spec.groups
+    planes = call.batch * groups
     if call.threads == 1:
         return -(-rows.output // -(-rows.output // most))
     most = min(most, max(1, rows.output * planes // (_TASKS_PER_THREAD * call.threads)))
@@ -148,7 +149,3 @@ def _band(plan: DirectPlan, call: Call) -> int:
         return -(-(-(-rows.output // band) * planes) // call.threads) * band
 
     return min(range(most, max(0, most - _BANDS_TRIED), -1), key=longest)
-
-
-def _form(spec: ConvSpec) -> ModuleType:
-    return channel_lanes if spec.channels_last else pixel_lanes

@@ -129,7 +129,8 @@ class _Driver:
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(SHAPE_FIELDS)}
         self.window, self.finite = window, (flags & FINITE).equals(FINITE)
-        tasks = s["batch"] * spec.groups * s["bands"]
+        groups = self.blocking.groups
+        tasks = s["batch"] * groups * s["bands"]
         group_weights = math.prod(spec.taps) * self.blocking.padded_out
         b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
@@ -137,7 +138,7 @@ class _Driver:
             ticket = b.next_ticket(counter)
             leave_if(ticket >= tasks)
             band, rest = ticket % s["bands"], ticket // s["bands"]
-            group, image = rest % spec.groups, rest // spec.groups
+            group, image = rest % groups, rest // groups
             first_row = band * s["rows_per_task"]
             self.task(
                 _Task(
@@ -254,7 +255,8 @@ class _Driver:
 
         def micro(start: Value, width: int) -> None:
             b.call(
-                micro_name(pixels, width), *source,
+                micro_name(pixels, width), b.at(source[0], start) if self.blocking.channelwise else source[0],
+                *source[1:],
                 b.at(chunk.w, start * taps + skipped_taps * self.blocking.padded_width(width)),
                 b.at(y, start * s["y_channel"]), s["y_channel"], b.at(task.bias, start),
                 row.kernel_rows, chunk.counts[1], chunk.counts[2], chunk.mode, wanted,

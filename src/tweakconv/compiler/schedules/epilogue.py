@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tweakconv.compiler.emit import Builder, Value
@@ -39,12 +40,38 @@ class Epilogue:
                 floor = builder.select((mode & 2).equals(2), floor, builder.minus_infinity())
         return cls(builder, whole, (mode & 1).equals(1), floor)
 
-    def addends(self, bias: Value, old: Value, old_stride: int) -> tuple[Value, Value]:
-        """Where the addends of successive pixels lie, and how far apart."""
+    def store_pixels(
+        self, sums: Sequence[Value], y: Value, bias: Value, count: Value, unwanted: Value, *, pixel: int, width: int
+    ) -> None:
+        """Store sums whose lanes are output channels, pixel by pixel and in each vector by vector.
+
+        Parameters
+        ----------
+        sums
+            As many vectors for each pixel as hold `width` channels.
+        y, bias
+            The first pixel's first output, and the bias of the first channel.
+        count
+            Pixels to store; the others go to `unwanted`, so that there is no branch and no memory of others is touched.
+        pixel
+            Elements from one output pixel to the next.
+        width
+            Output channels.
+        """
         b = self.builder
-        if self.whole:
-            return bias, b.integer(0)
-        return b.select(self.first, bias, old), b.select(self.first, 0, old_stride)
+        vectors = -(-width // b.lanes)
+        addend, addend_stride = bias, b.integer(0)
+        if not self.whole:
+            addend, addend_stride = b.select(self.first, bias, y), b.select(self.first, 0, pixel)
+        for p in range(len(sums) // vectors):
+            target, before = b.at(y, p * pixel), b.at(addend, addend_stride * p)
+            if p:
+                target = b.select(count > p, target, unwanted)
+                before = before if self.whole else b.select(count > p, before, unwanted)
+            for v in range(vectors):
+                filled = min(b.lanes, width - v * b.lanes)
+                total = b.add(sums[p * vectors + v], b.load_part(b.at(before, v * b.lanes), filled))
+                b.store_part(self.finish(total), b.at(target, v * b.lanes), filled)
 
     def finish(self, total: Value) -> Value:
         """The activation of a total, where there is one; NaN stays NaN."""

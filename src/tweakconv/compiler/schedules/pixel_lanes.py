@@ -45,6 +45,7 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     )
     block_bytes = chunk[0] * chunk[1] * chunk[2] * out_block * spec.element_bytes
     return Blocking(
+        groups=spec.groups,
         out_channels=spec.group_out,
         out_block=out_block,
         multiple=1,

@@ -42,7 +42,7 @@ def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
     It copies `rows` kernel rows, the first at input row `ih`, of `span` pixels from column `iw` on.
     """
     pixel = spec.pixel_stride
-    dense = not spec.channels_last or blocking.chunk[2] == spec.in_channels
+    dense = not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
 
     def body(
         window: Value, x: Value, ih: Value, iw: Value, rows: Value, span: Value, channels: Value,

@@ -1,0 +1,121 @@
+"""Depthwise convolution with channels_last: lanes are channels, each of which has its own input and kernel.
+
+Where every channel is a group of its own, a vector of input channels times a vector of weights is a vector of output
+channels, and nothing is broadcast. An input vector, once loaded, serves all the pixels of the block that it is under:
+6 pixels of a 3x3 kernel need 8 loads of input a row for 18 products. The driver and the window are the direct
+schedule's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+
+from tweakconv.arrays import FloatArray
+from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.schedules.blocking import Blocking, even_step
+from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias
+from tweakconv.compiler.schedules.epilogue import Epilogue
+from tweakconv.compiler.schedules.micro import define
+from tweakconv.compiler.schedules.window import first_that_fits
+from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import Target
+
+__all__ = ["applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "plan"]
+
+_CHUNK_STEPS = 512
+_MOST_PIXELS = 12
+_MOST_UNROLLED = 8
+"""Kernel columns up to which a row's weights are kept in registers."""
+
+
+def applies(spec: ConvSpec) -> bool:
+    """Whether each output channel reads one input channel of its own."""
+    return spec.channels_last and spec.group_in == spec.group_out == 1 and spec.groups > 1
+
+
+def plan(spec: ConvSpec, target: Target) -> DirectPlan:
+    """Choose blocks and chunks for a convolution on a target."""
+    return DirectPlan(spec, target, blocking(spec, target), sys.modules[__name__])
+
+
+def blocking(spec: ConvSpec, target: Target) -> Blocking:
+    """As many pixels as leave registers for a row of weights and for what is loaded."""
+    lanes = target.lanes(spec.element_bytes)
+    kh, kw = spec.kernel
+    weights = kw if kw <= _MOST_UNROLLED else 1
+    most = max(2, min(_MOST_PIXELS, target.registers - weights - 2))
+    pixels = tuple(sorted({most, -(-most // 2), -(-most // 4)}, reverse=True))
+    columns = even_step(kw, _CHUNK_STEPS)
+    rows = even_step(kh, max(1, _CHUNK_STEPS // columns))
+    chunk, pixels = first_that_fits(
+        spec, [((rows, columns, 1), pixels), ((1, columns, 1), pixels), ((1, 1, 1), pixels), ((1, 1, 1), (1,))]
+    )
+    return Blocking(
+        groups=1,
+        out_channels=spec.out_channels,
+        out_block=lanes,
+        multiple=lanes,
+        pixels=pixels,
+        chunk=chunk,
+        blocks_per_pass=-(-spec.out_channels // lanes),
+        channelwise=True,
+    )
+
+
+def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
+    """Write weights (rows, columns, 1, 1, block) as [row][column][lane]."""
+    rows, columns, _, _, width = part.shape
+    view = room.reshape(rows, columns, padded)
+    view[..., :width] = part[:, :, 0, 0]
+    view[..., width:] = 0
+
+
+def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
+    """Define a microkernel of `pixels` pixels times `width` channels, one vector or less."""
+    kw = blocking.chunk[1]
+    even = spec.kernel[1] % kw == 0
+    unroll = kw if even and kw <= _MOST_UNROLLED else 1
+    uses = _uses(pixels, unroll, spec.strides[1], spec.dilation[1])
+
+    def body(
+        x: Value, x_row: Value, _x_channel: Value, w: Value, y: Value, _y_channel: Value, bias: Value,
+        rows: Value, columns: Value, _channels: Value, mode: Value, count: Value,
+    ) -> None:  # fmt: skip
+        unwanted = b.stack_room(b.lanes)
+
+        def products(at: Value, w: Value, *before: Value) -> list[Value]:
+            weights = [b.load(b.at(w, k * b.lanes), b.lanes) for k in range(unroll)]
+            sums = list(before)
+            for offset, pairs in uses:
+                pixel = b.load_part(b.at(at, offset * spec.pixel_stride), width)
+                for p, k in pairs:
+                    sums[p] = b.multiply_add(pixel, weights[k], sums[p])
+            return [b.at(w, unroll * b.lanes), *sums]
+
+        def row(r: Value, *carry: Value) -> tuple[Value, ...]:
+            at, tap = b.at(x, r * x_row), spec.dilation[1] * spec.pixel_stride
+            taps = kw if even else columns
+            return b.loop(0, taps, lambda k, *carry: products(b.at(at, k * tap), *carry), carry, step=unroll, once=True)
+
+        sums = b.loop(0, rows, row, [w, *[b.zero()] * pixels])[1:]
+
+        end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
+        end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
+
+    define(b, name, body)
+
+
+def _uses(pixels: int, taps: int, stride: int, dilation: int) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Which pixels and taps each input column under a block serves, from left to right.
+
+    Examples
+    --------
+    >>> _uses(2, 2, 1, 1)
+    [(0, [(0, 0)]), (1, [(0, 1), (1, 0)]), (2, [(1, 1)])]
+    """
+    served = defaultdict(list)
+    for p in range(pixels):
+        for k in range(taps):
+            served[p * stride + k * dilation].append((p, k))
+    return sorted(served.items())

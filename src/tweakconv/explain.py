@@ -35,13 +35,17 @@ def explain(conv: PreparedConv2D) -> str:
     (top, bottom), (left, right) = geometry.pads
     element = conv.dtype.itemsize
     out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
-    unread = [f"axis {axis}: {report.explain()}" for axis, report in enumerate(geometry.unread()) if len(report)]
+    axes = ("height", "width")
+    sizes = [f"{name} {axis.formula()}" for name, axis in zip(axes, geometry.axes, strict=True)]
+    unread = [
+        f"{name}: {report.explain()}" for name, report in zip(axes, geometry.unread(), strict=True) if len(report)
+    ]
     padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
     if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
         padding += " (added in a padded copy of the input)"
     lines = [
         title(conv),
-        *(f"  size       {line}" for line in geometry.formula().splitlines()),
+        *(f"  size       {line}" for line in sizes),
         f"  padding    {padding}",
         *(f"  unread     {line}" for line in unread),
         f"  algorithm  {choice.algorithm}: {choice.reason}",

@@ -80,7 +80,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     merged = ci == spec.in_channels and (spec.dilation[1] == 1 or kw == 1) and spec.kernel[1] % kw == 0
     lengths = (kw * ci,) if merged else (ci, spec.group_in % ci or ci)
     busy = width == blocking.out_block and pixels in blocking.pixels[:2]
-    unroll = max(u for u in ((1, 2, 3, 4) if busy else (1, 2)) if gcd(*lengths) % u == 0)
+    unroll = max(u for u in (1, 2, 3, 4) if gcd(*lengths) % u == 0) if busy else 1
 
     def body(
         x: Value, x_row: Value, _x_channel: Value, w: Value, y: Value, _y_channel: Value, bias: Value,

@@ -55,10 +55,13 @@ class DirectPlan:
         """How the work is cut up, a line for each matter."""
         blocking = self.blocking
         rows, columns, channels = blocking.chunk
+        width = min(blocking.out_block, blocking.out_channels)
+        smaller = f", {', '.join(map(str, blocking.pixels[1:]))} where a row ends" if blocking.pixels[1:] else ""
         return [
-            f"block: {blocking.pixels[0]} pixels x {min(blocking.out_block, blocking.out_channels)} output channels "
-            f"in registers; other widths in blocks of {', '.join(map(str, blocking.pixels[1:])) or 'that size'}",
-            f"chunk: sums of {rows}x{columns} taps x {channels} channels = {rows * columns * channels} products",
+            f"registers hold the sums of {blocking.pixels[0]} pixels{smaller}, by {_counted(width, 'output channel')}",
+            f"a sum is cut into parts of {rows}x{columns} taps x {_counted(channels, 'channel')}"
+            if not blocking.is_whole(self.spec.taps)
+            else f"a sum is not cut: {rows}x{columns} taps x {_counted(channels, 'channel')}",
         ]
 
 
@@ -149,3 +152,7 @@ def _band(plan: DirectPlan, call: Call) -> int:
         return -(-(-(-rows.output // band) * planes) // call.threads) * band
 
     return min(range(most, max(0, most - _BANDS_TRIED), -1), key=longest)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -337,11 +337,23 @@ def test_all_peers_are_the_default_and_an_empty_choice_is_none() -> None:
 def test_the_module_turns_a_bad_argument_into_exit_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["bench", "--lines", "9x9"])
+    monkeypatch.setattr(sys, "argv", ["bench", "--line", "9x9"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     assert "nothing on the board matches '9x9'" in capsys.readouterr().err
+
+
+def test_the_module_turns_a_board_that_broke_off_into_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def died(*_: object, **__: object) -> None:
+        raise RuntimeError("the measuring process ended")
+
+    monkeypatch.setattr("tweakconv.bench.__main__.run_board", died)
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    with pytest.raises(SystemExit, match=r"^tweakconv bench: the measuring process ended$"):
+        main()
 
 
 # -- the program for what surrounds the arithmetic ---------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from tweakconv.cli import main
 from tweakconv.cli.values import padding_from, per_axis
 from tweakconv.images import read_image, write_image
+from tweakconv.inverse import find_geometries
 from tweakconv.kernels import LIBRARY, parse_kernel
 from tweakconv.picture import Picture
 
@@ -70,7 +72,7 @@ def test_size_takes_a_size_per_axis_and_shows_where_same_pads(tweakconv):
     printed = facts(out)
     assert printed["output"] == "112 x 161"
     assert printed["kernel"] == "3 x 5"
-    assert printed["padding"] == "axis 0: 0 before and 1 after\naxis 1: 2 before and 2 after"
+    assert printed["padding"] == "axis 0 (height): 0 before and 1 after\naxis 1 (width): 2 before and 2 after"
 
 
 def test_size_shows_what_dilation_spans_and_what_a_lattice_leaves_out(tweakconv):
@@ -113,10 +115,26 @@ def test_what_is_given_beside_to_is_settled(tweakconv):
     ]
 
 
+def test_the_answer_is_pythons_and_states_what_was_tried(tweakconv):
+    out = tweakconv("size", "28", "--to", "10")[1]
+    assert "\nTried: kernel 1 to 7, strides 1 to 4, padding 0 to 3, dilation 1 to 4.\n" in out
+    assert out.count("= 10\n") == len(find_geometries(28, 10))
+    out = tweakconv("size", "28", "--to", "10", "--kernel", "9", "--strides", "2")[1]
+    assert "Tried: kernel 9, strides 2, padding 0 to 3, dilation 1 to 4.\n" in out
+
+
+def test_a_named_padding_may_be_the_only_one_to_try(tweakconv):
+    words = ("size", "28", "--to", "14", "--padding", "same", "--kernel", "3", "--dilation-rate", "1")
+    out = tweakconv(*words)[1]
+    assert out.splitlines()[1] == "     3       2      0:1         1   (28 - 3 + 0 + 1) / 2 + 1 = 14"
+    assert "padding same" in out
+    assert [answer["pads"] for answer in json.loads(tweakconv(*words, "--json")[1])] == [[[0, 1]]]
+
+
 def test_no_convolution_giving_a_size_is_an_answer_too(tweakconv):
     status, out, _ = tweakconv("size", "28", "--to", "500")
     assert status == 0
-    assert out.startswith("none with a kernel of up to 7")
+    assert out.startswith("None found.\nTried: kernel 1 to 7, strides 1 to 4, padding 0 to 3, dilation 1 to 4.\n")
 
 
 # run
@@ -187,6 +205,14 @@ def test_run_tells_the_quality_of_a_jpeg_file(photo, tweakconv):
     assert facts(out)["output"].endswith("8-bit RGB, JPEG quality 95")
 
 
+def test_run_carries_the_resolution_and_tells_it(photo, tweakconv):
+    write_image("scan.png", replace(photo, resolution=(300.0, 300.0)))
+    printed = facts(tweakconv("run", "scan.png", "-k", "blur", "--strides", "1,2", "-o", "a.tif")[1])
+    assert printed["input"] == "scan.png: 12 wide, 9 high, 8-bit RGB, 300 dpi"
+    assert printed["output"] == "a.tif: 6 wide, 9 high, 8-bit RGB, 150 dpi across and 300 down"
+    assert read_image("a.tif").resolution == pytest.approx((300, 150), rel=1e-4)
+
+
 def test_run_replaces_a_file_only_with_force(photo, tweakconv):
     before = read_image("photo.png").pixels
     for name in ("photo.png", "./photo.png"):
@@ -222,6 +248,20 @@ def test_bench_hands_its_options_to_the_board(monkeypatch, tweakconv):
     assert received["lines"] == ["tiny"]
     assert received["peers"] == ["torch", "scipy"]
     assert (received["rounds"], received["threads"]) == (3, 1)
+
+
+def test_a_board_that_breaks_off_ends_in_one_line(monkeypatch, tweakconv):
+    def died(lines, **options):
+        raise RuntimeError("the measuring process ended with exit status -11 at ncnn on 3x3")
+
+    monkeypatch.setattr("tweakconv.cli.bench.run_board", died)
+    status, _, err = tweakconv("bench")
+    assert status != 0
+    assert err == "tweakconv: the measuring process ended with exit status -11 at ncnn on 3x3\n"
+
+
+def test_bench_says_how_long_it_takes(tweakconv):
+    assert "takes about four minutes" in " ".join(tweakconv("bench", "--help")[1].split())
 
 
 def test_bench_does_not_replace_findings_unasked(photo, tweakconv):
@@ -262,21 +302,22 @@ MISTAKES = [
     ("size abc -k 3", "INPUT must be a whole number, or one per axis such as 2,1 or 224x320, received 'abc'"),
     ("size 28 -k 2.5", "--kernel must be a whole number"),
     ("size 28 -k 0", "kernel_size must be at least 1"),
-    ("size 28 -k 30", "spans 30 positions"),
+    ("size 224 224 -k 7", "INPUT must be one word: write 224x224"),
+    ("size 28 -k 30", "kernel 30 with dilation 1 spans 30 pixels, but the padded input has 28 + 0 + 0 = 28"),
+    ("size 4x28 -k 5", "axis 0 (height): kernel 5 "),
     ("size 28 -k 3 --strides 0", "strides must be at least 1, received 0"),
     ("size 28 -k 3 --strides two", "--strides must be a whole number"),
     ("size 28 -k 3 --dilation-rate -1", "dilation_rate must be at least 1"),
-    ("size 28 -k 3 --padding sane", "padding must be one of 'valid', 'same'"),
-    ("size 28 -k 3 --padding 1:x", "--padding must be valid, same, same_lower, full, a whole number"),
-    ("size 28x28 -k 3 --padding 1:2", "padding must have 2 entries"),
-    ("size 28x28 -k 3 --padding causal", "causal"),
+    ("size 28 -k 3 --padding sane", "--padding must be valid, same, same_lower, full, causal, a whole number"),
+    ("size 28x28 -k 3 --padding sane", "--padding must be valid, same, same_lower, full, a whole number"),
+    ("size 28 -k 3 --padding 1:x", "low:high pairs (1:2,0:3), received '1:x'"),
+    ("size 28 -k 3 --padding 1,0:2", "low:high pairs (1:2,0:3), received '1,0:2'"),
+    ("size 28x28 -k 3 --padding 1:2", "--padding must have 2 entries, one per axis, received '1:2'"),
+    ("size 28x28 -k 3 --padding causal", "--padding causal needs a single axis, and there are 2; write pairs"),
     ("size 28x28x28 -k 3x3", "kernel_size"),
     ("size 28 -k 3 --strids 2", "--strides"),
     ("size 28x28 --to 10", "INPUT must be one whole number with --to"),
-    (
-        "size 28 --to 10 --padding same",
-        "--padding must be one whole number with --to, for one axis at a time, received 'same'",
-    ),
+    ("size 28 --to 10 --padding 1,2", "--padding must be a name or one whole number with --to, received '1,2'"),
     ("size 28 --to 0", "output_size must be at least 1"),
     ("run", "Missing argument 'IMAGE'"),
     ("run photo.png -o a.png", "Missing option '--kernel' / '-k'"),
@@ -288,13 +329,15 @@ MISTAKES = [
     ("run photo.png -k blur -o no/a.png", "there is no folder no"),
     ("run photo.png -k blur -o a.png --range wrap", "range must be one of auto, clip, abs, stretch, midgrey"),
     ("run photo.png -k blur -o a.png --padding-mode mirror", "padding_mode"),
-    ("run photo.png -k blur:13 -o a.png --padding valid", "spans 13 positions"),
+    ("run photo.png -k blur:13 -o a.png --padding valid", "axis 0 (height): kernel 13 with dilation 1 spans 13"),
+    ("run photo.png -k blur -o a.png --padding causal", "--padding causal needs a single axis"),
+    ("run photo.png -k blur -o a.png --padding sane", "--padding must be valid, same, same_lower, full, a whole"),
     ("run photo.png -k sobel-x --normalize -o a.png", "kernel sobel-x sums to 0"),
     ("run photo.png -k blur --padding 100000 -o a.png", "output of 200010 x 200007"),
     ("run photo.png -k blur --strides 1,2,3 -o a.png", "strides"),
     ("kernels sobol-x", "did you mean sobel-x"),
-    ("bench --peer caffe", "caffe"),
-    ("bench --line none-such", "none-such"),
+    ("bench --peer caffe", "'--peer': 'caffe' is not one of 'torch', 'onnxruntime'"),
+    ("bench --line none-such", "--line: nothing on the board matches 'none-such'"),
     ("bench --rounds 0", "--rounds"),
     ("bench --json no/a.json", "there is no folder no"),
 ]
@@ -357,7 +400,10 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path, missing):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert done.stderr == f'tweakconv: {missing} is not installed; run: pip install "tweakconv[cli]"\n'
+    assert done.stderr == (
+        f'tweakconv: {missing} is not installed; run: pip install "tweakconv[cli]", '
+        'or from a clone: pip install ".[cli]"\n'
+    )
 
 
 def test_without_tifffile_a_tiff_file_is_not_called_damaged(tmp_path):

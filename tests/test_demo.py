@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from scipy import signal
 
 from tweakconv.compiler.threads import get_num_threads, set_num_threads
-from tweakconv.demo import __main__ as demo
+from tweakconv.demo import show as demo
 from tweakconv.demo.against_scipy import CORRELATIONS, Comparison, compare, with_scipy
 from tweakconv.demo.sheet import Tile, contact_sheet
 from tweakconv.demo.tweaks import TWEAKS
@@ -29,7 +31,7 @@ def threads():
 def test_the_demonstration_writes_its_pictures_and_agrees_with_scipy(tmp_path, capsys, threads):
     (tmp_path / "mine.png").write_bytes(b"precious")
     (tmp_path / "1-soft.png").write_bytes(b"of an earlier run")
-    assert demo.main(tmp_path, rounds=1) == 0
+    assert demo.show(tmp_path, rounds=1) == 0
     out = capsys.readouterr().out
     assert (tmp_path / "mine.png").read_bytes() == b"precious"
     for number, tweak in enumerate(TWEAKS, start=1):
@@ -43,17 +45,38 @@ def test_the_demonstration_writes_its_pictures_and_agrees_with_scipy(tmp_path, c
     assert len(list(tmp_path.iterdir())) == len(TWEAKS) + 2
 
 
+@pytest.mark.parametrize("missing", ["matplotlib", "scipy", "PIL"])
+def test_without_the_extra_the_demonstration_says_what_to_install(tmp_path, missing):
+    program = f"import sys; sys.modules[{missing!r}] = None\nfrom tweakconv.demo.__main__ import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f'tweakconv.demo: {missing} is not installed; run: pip install "tweakconv[demo]", '
+        'or from a clone: pip install ".[demo]"\n'
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_stops_listening_is_met_in_silence(tmp_path):
+    command = [sys.executable, "-m", "tweakconv.demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_the_demonstration_shows_every_kind_of_tweak():
     assert {tweak.strides for tweak in TWEAKS} >= {1, 2, 3}
     assert {tweak.dilation_rate for tweak in TWEAKS} >= {1, 2, 3}
     assert any(tweak.strides > 1 and tweak.dilation_rate > 1 for tweak in TWEAKS)
     assert {"same", "valid"} < {tweak.padding for tweak in TWEAKS}
+    assert {"zeros", "reflect"} <= {tweak.padding_mode for tweak in TWEAKS}
 
 
 def test_a_result_that_scipy_does_not_share_fails_the_demonstration(tmp_path, capsys, monkeypatch, threads):
     wrong = Comparison(ours=1.0, scipy=2.0, function="scipy", difference=1.0, allowed=0.5)
     monkeypatch.setattr(demo, "compare", lambda *_: wrong)
-    assert demo.main(tmp_path, rounds=1) == 1
+    assert demo.show(tmp_path, rounds=1) == 1
     assert "MORE THAN ROUNDING" in capsys.readouterr().out
 
 
@@ -68,6 +91,16 @@ def test_both_ways_through_scipy_compute_the_same_convolution(correlate, kernel_
         padded = np.pad(image[..., c], ((2, 1), (0, 4)))
         expected = signal.correlate2d(padded, spread, mode="valid")[::2, ::3]
         np.testing.assert_allclose(found[..., c], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+def test_a_comparison_fills_the_padding_on_both_sides_alike(mode):
+    image, kernel = RNG.random((9, 10, 3), dtype=np.float32), RNG.random((3, 4), dtype=np.float32)
+    geometry = ConvGeometry.of((9, 10), (3, 4), padding=((2, 1), (0, 4)))
+    assert compare(image, kernel, geometry, 1, mode).agrees
+    padded = np.pad(image[..., 1], geometry.pads, mode=mode)
+    found = with_scipy(image, kernel, geometry, CORRELATIONS["scipy.signal.correlate"], mode)
+    np.testing.assert_allclose(found[..., 1], signal.correlate2d(padded, kernel, mode="valid"), rtol=1e-5)
 
 
 def test_a_comparison_measures_the_difference_that_there_is(monkeypatch):

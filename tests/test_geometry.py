@@ -307,7 +307,7 @@ class TestTrapsOthersFellInto:
         assert (geometry.pads, geometry.output_size) == (((0, 0),), (4,))
 
     def test_a_dilated_kernel_larger_than_the_padded_input_is_an_error_with_the_numbers_in_it(self) -> None:
-        with pytest.raises(ValueError, match="kernel_size 3 with dilation_rate 9 spans 19 positions") as error:
+        with pytest.raises(ValueError, match="kernel 3 with dilation 9 spans 19 pixels") as error:
             ConvGeometry.of(10, 3, padding=1, dilation_rate=9)
         assert "10 + 1 + 1 = 12" in str(error.value)
         assert "at least 7 to the padding" in str(error.value)
@@ -387,6 +387,20 @@ def test_a_description_can_be_hashed_and_not_changed() -> None:
     assert hash(geometry) == hash(ConvGeometry.of([10, 12], [3, 3]))
     with pytest.raises(AttributeError):
         geometry.groups = 2  # type: ignore[misc]
+
+
+@given(any_axis(), st.integers(1, 3), st.integers(1, 3))
+def test_the_repr_is_a_call_that_makes_an_equal_geometry(axis: AxisGeometry, groups: int, share: int) -> None:
+    geometry = ConvGeometry((axis, axis), groups * share, 2 * groups, groups)
+    names = {"AxisGeometry": AxisGeometry, "ConvGeometry": ConvGeometry}
+    assert eval(repr(geometry), names) == geometry
+    assert eval(repr(axis), names) == axis
+
+
+def test_the_repr_leaves_out_what_is_not_tweaked() -> None:
+    assert repr(AxisGeometry(28, 3, 3, 1, 1, 1)) == "AxisGeometry(28, 3, stride=3, pad_lo=1, pad_hi=1)"
+    geometry = ConvGeometry.of((28, 9), 3, out_channels=4)
+    assert repr(geometry) == "ConvGeometry((AxisGeometry(28, 3), AxisGeometry(9, 3)), out_channels=4)"
 
 
 def test_geometry_imports_the_standard_library_and_itself_only() -> None:

@@ -89,14 +89,25 @@ def test_causal_on_two_axes_says_what_to_write() -> None:
         ConvGeometry.of((28, 28), 3, padding="causal")
 
 
+def test_only_a_single_axis_is_offered_causal_padding() -> None:
+    with pytest.raises(ValueError, match="'causal'"):
+        ConvGeometry.of(28, 3, padding="smae")
+    with pytest.raises(ValueError, match="one of 'valid', 'same', 'same_lower', 'full', an integer"):
+        ConvGeometry.of((28, 28), 3, padding="smae")
+
+
 def test_an_error_on_one_of_several_axes_says_on_which() -> None:
-    with pytest.raises(ValueError, match=r"kernel_size 5 .*only 4 .*\(axis 1 of 2\)"):
+    with pytest.raises(ValueError, match=r"^axis 1 \(width\): kernel 5 .* 4 \+ 0 \+ 0 = 4: there is no"):
         ConvGeometry.of((9, 4), 5)
+    with pytest.raises(ValueError, match=r"^axis 2: kernel 5 "):
+        ConvGeometry.of((9, 9, 4), 5)
+    with pytest.raises(ValueError, match=r"^kernel 5 with dilation 1 spans 5 pixels.*add at least 1 to the padding"):
+        ConvGeometry.of(4, 5)
 
 
 @pytest.mark.parametrize("crop", [9, 14])
 def test_a_crop_that_leaves_no_room_for_the_window_is_an_error(crop: int) -> None:
-    with pytest.raises(ValueError, match=rf"kernel_size 3 .* has only 20 - {crop} - {crop} = {20 - 2 * crop}"):
+    with pytest.raises(ValueError, match=rf"kernel 3 .* has 20 - {crop} - {crop} = {20 - 2 * crop}"):
         ConvGeometry.of(20, 3, padding=-crop)
 
 
@@ -137,8 +148,13 @@ def test_an_axis_checks_its_own_numbers(numbers: dict[str, Any], message: str, e
 def test_a_geometry_has_axes_and_nothing_else() -> None:
     with pytest.raises(ValueError, match=r"axes must have at least 1 entry, received \(\)"):
         ConvGeometry(())
-    with pytest.raises(TypeError, match="axes must have AxisGeometry entries, received 28"):
+    with pytest.raises(TypeError, match=r"axes must be .* received \(28,\); .*ConvGeometry\.of\("):
         ConvGeometry((28,))  # type: ignore[arg-type]
+
+
+def test_sizes_given_to_the_class_are_pointed_to_the_maker_that_takes_them() -> None:
+    with pytest.raises(TypeError, match=r"received 28; sizes go to ConvGeometry\.of\(input_size, kernel_size\)"):
+        ConvGeometry(28, 3)  # type: ignore[arg-type]
 
 
 def test_an_unknown_padding_mode_is_answered_with_the_known_ones() -> None:
@@ -161,8 +177,8 @@ def test_padding_modes_that_read_pixels_do_not_go_with_gaps_between_them() -> No
             "layers .*strides, padding, dilation_rate, received .*'stride'",
             ValueError,
         ),
-        ([Layer(3), Layer(0)], "layer 1: kernel_size must be at least 1, received 0", ValueError),
-        ([Layer(3, padding=0.5)], "layer 0: padding must be an integer, received 0.5", TypeError),  # type: ignore
+        ([Layer(3), {"kernel_size": 0}], "layer 1: kernel_size must be at least 1, received 0", ValueError),
+        ([{"kernel_size": 3, "padding": 0.5}], "layer 0: padding must be an integer, received 0.5", TypeError),
         (
             [Layer((3, 3)), Layer(3, strides=(1, 1, 1))],
             r"layer 1: strides .*received \(1, 1, 1\)",
@@ -192,8 +208,32 @@ def test_a_layer_that_does_not_fit_is_named_by_its_number(
         receptive_field(layers)
 
 
+@pytest.mark.parametrize("layers", [Layer(3), {"kernel_size": 3}, ConvGeometry.of(9, 3), 3, "Layer(3)"])
+def test_one_layer_is_not_a_chain(layers: Any) -> None:
+    with pytest.raises(TypeError, match=rf"layers must be a list of layers, .*received {re.escape(repr(layers))}"):
+        receptive_field(layers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "error"),
+    [
+        ({"kernel_size": 0}, "kernel_size must be at least 1, received 0", ValueError),
+        ({"strides": 0}, "strides must be at least 1, received 0", ValueError),
+        ({"dilation_rate": (1, 1.5)}, r"dilation_rate must be an integer, received 1.5", TypeError),
+        ({"padding": "smae"}, "padding must be one of .*received 'smae'", ValueError),
+        ({"kernel_size": (3, 3), "strides": (1, 1, 1)}, r"strides .*2 entries.*received \(1, 1, 1\)", ValueError),
+        ({"kernel_size": (3, 3), "padding": "causal"}, "needs a single axis", ValueError),
+    ],
+)
+def test_a_layer_that_no_chain_could_hold_is_refused_when_it_is_made(
+    arguments: dict[str, Any], message: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=message):
+        Layer(**{"kernel_size": 3, **arguments})
+
+
 def test_a_chain_that_outgrows_its_input_says_where() -> None:
-    with pytest.raises(ValueError, match=r"layer 2: kernel_size 5 .*only 4"):
+    with pytest.raises(ValueError, match=r"layer 2: kernel 5 .* 4 \+ 0 \+ 0 = 4"):
         receptive_field([Layer(5)] * 3, input_size=12)
 
 
@@ -210,7 +250,7 @@ def test_a_chain_that_outgrows_its_input_says_where() -> None:
             r"dilation_rate must be an integer, received 0.5 in \(1, 0.5\)",
             TypeError,
         ),
-        ({"padding": "same"}, "padding must be an integer, received 'same'", TypeError),
+        ({"padding": "smae"}, "padding must be one of .*received 'smae'", ValueError),
     ],
 )
 def test_the_inverse_question_checks_its_bounds(

@@ -9,6 +9,7 @@ import random
 import stat
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,32 @@ def test_the_colour_profile_is_carried_along(tmp_path, ending, dtype):
     profile = bytes(range(200))
     write_image(tmp_path / f"a.{ending}", Picture(picture.pixels, icc_profile=profile))
     assert read_image(tmp_path / f"a.{ending}").icc_profile == profile
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_the_resolution_is_carried_along_both_axes(tmp_path, ending):
+    picture = picture_of(np.uint8, grey=False, alpha=False)
+    path = tmp_path / f"a.{ending}"
+    write_image(path, replace(picture, resolution=(150.0, 300.0)))  # down, across
+    with pillow.open(path) as opened:
+        assert tuple(map(float, opened.info["dpi"])) == pytest.approx((300, 150), rel=1e-4)
+    assert read_image(path).resolution == pytest.approx((150, 300), rel=1e-4)
+    write_image(path, picture, overwrite=True)
+    assert read_image(path).resolution is None
+
+
+def test_a_resolution_per_centimetre_is_one_per_inch_too(tmp_path):
+    pixels = samples_of(np.uint8, 3)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", resolution=(100, 50), resolutionunit="CENTIMETER")
+    assert read_image(tmp_path / "a.tif").resolution == pytest.approx((127, 254))
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="rgb", resolution=(2, 1), resolutionunit="NONE")
+    assert read_image(tmp_path / "b.tif").resolution is None
+
+
+def test_a_picture_turned_upright_turns_its_resolution():
+    picture = Picture(samples_of(np.uint8, 3), resolution=(150.0, 300.0))
+    assert upright(picture, 6).resolution == (300.0, 150.0)
+    assert upright(picture, 3).resolution == (150.0, 300.0)
 
 
 # What is not simply samples

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tweakconv.geometry import AxisGeometry
-from tweakconv.inverse import find_geometries
+from tweakconv.geometry import AxisGeometry, ConvGeometry
+from tweakconv.inverse import DILATION_RATES, KERNEL_SIZES, PADDINGS, STRIDES, find_geometries
 
 Setting = tuple[int, int, int, int, int]
 
@@ -75,6 +77,29 @@ def test_unequal_pads_are_found_when_asked_for() -> None:
         (1, 3, 2, 1, 0),
         (1, 3, 2, 1, 1),
     ]
+
+
+@pytest.mark.parametrize("name", ["valid", "same", "same_lower", "full", "causal"])
+@pytest.mark.parametrize("outputs", [3, 8, 15])
+def test_a_named_padding_finds_what_geometries_with_that_name_give(name: str, outputs: int) -> None:
+    expected = []
+    for dilation, kernel, stride in product(DILATION_RATES, KERNEL_SIZES, STRIDES):
+        with suppress(ValueError):  # no output
+            geometry = ConvGeometry.of(15, kernel, strides=stride, padding=name, dilation_rate=dilation)
+            expected += [geometry.axes[0]] * (geometry.output_size == (outputs,))
+    assert find_geometries(15, outputs, padding=name) == tuple(expected)
+
+
+def test_the_bounds_that_the_documentation_promises_are_those_that_are_tried() -> None:
+    doc = find_geometries.__doc__
+    assert doc is not None
+    assert "kernels of 1 to 7 taps, strides of 1 to 4, dilation rates of 1 to 4" in doc
+    assert "0 to 3 pixels of padding" in doc
+    bounds = {"kernel_size": range(1, 8), "strides": range(1, 5), "padding": range(4), "dilation_rate": range(1, 5)}
+    assert find_geometries(28, 10) == find_geometries(28, 10, **bounds)  # type: ignore[arg-type]
+    assert tuple(bounds.values()) == (KERNEL_SIZES, STRIDES, PADDINGS, DILATION_RATES)
+    # Dilation 4 is in the bounds: 3 taps span 9 pixels, floor((28 - 9) / 2) + 1 = 10.
+    assert AxisGeometry(28, 3, stride=2, dilation=4) in find_geometries(28, 10, kernel_size=3)
 
 
 def test_where_nothing_fits_nothing_is_found() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -72,6 +74,11 @@ def test_flip_is_the_convolution_of_mathematics():
     assert np.abs(flipped - expected).max() <= 0.5001
 
 
+def test_strides_thin_out_the_resolution_along_their_axes():
+    picture = replace(random_picture(), resolution=(300.0, 600.0))
+    assert filter_picture(picture, parse_kernel("blur"), strides=(2, 3)).picture.resolution == (150.0, 200.0)
+
+
 def test_the_padding_mode_fills_the_border():
     picture = Picture(np.full((6, 6, 1), 90, np.uint8))
     blur = parse_kernel("blur")
@@ -136,7 +143,7 @@ def test_alpha_is_sampled_along_both_axes_and_not_convolved():
 
 
 def test_a_window_larger_than_the_picture_is_refused_with_the_numbers():
-    with pytest.raises(ValueError, match=r"spans 21 positions.*13"):
+    with pytest.raises(ValueError, match=r"height.*spans 21 pixels.*13"):
         filter_picture(random_picture(), parse_kernel("blur:11"), padding="valid", dilation_rate=2)
 
 

@@ -144,6 +144,33 @@ def test_a_crop_starts_inside_the_image() -> None:
     assert receptive_field([Layer(3, padding=-2)]).start == (2,)
 
 
+@given(st.lists(any_layer(), min_size=1, max_size=4), st.integers(10, 40))
+def test_output_sizes_are_those_of_what_the_chain_computes(layers: list[Layer], size: int) -> None:
+    try:
+        computed = [len(seen(layers[:count], size)) for count in range(1, len(layers) + 1)]
+    except ValueError:
+        assume(False)
+    assert receptive_field(layers, size).output_sizes == tuple((outputs,) for outputs in computed)
+
+
+def test_many_valid_layers_shrink_an_image_and_same_keeps_it() -> None:
+    assert receptive_field([Layer(3)] * 13, 28).output_sizes == tuple((28 - 2 * n,) for n in range(1, 14))
+    assert receptive_field([Layer(3, padding="same")] * 13, 28).output_sizes == ((28,),) * 13
+    with pytest.raises(ValueError, match=r"layer 13: kernel 3 .* 2 \+ 0 \+ 0 = 2"):
+        receptive_field([Layer(3)] * 14, 28)
+
+
+def test_output_sizes_are_open_up_to_the_first_layer_whose_input_is_known() -> None:
+    field = receptive_field([Layer(3), ConvGeometry.of((20, 30), 3, strides=2), Layer(5, padding="same")])
+    assert field.output_sizes == (None, (9, 14), (9, 14))
+
+
+def test_a_layer_shows_the_call_that_makes_it() -> None:
+    layer = Layer((3, 1), padding="same", strides=1)
+    assert repr(layer) == "Layer((3, 1), padding='same')"
+    assert eval(repr(layer)) == layer
+
+
 def test_no_layers_see_one_pixel() -> None:
     field = receptive_field([])
     assert (field.size, field.jump, field.start, field.coverage) == ((1,), (1,), (0,), 1.0)

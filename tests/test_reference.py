@@ -113,6 +113,13 @@ class TestConv:
         y = reference.conv(x, kernel, padding=padding, dilation_rate=rate)
         np.testing.assert_allclose(y, from_torch(expected), rtol=1e-11, atol=1e-12)
 
+    def test_pytorchs_kernels_are_transposed_as_the_definitions_say(self) -> None:
+        w = numbers(6, 2, 3, 4, seed=1)  # (out, in / groups, height, width), in 3 groups
+        x = numbers(1, 9, 10, 6)
+        expected = F.conv2d(as_torch(x), torch.from_numpy(w), stride=2, groups=3)
+        y = reference.conv(x, w.transpose(2, 3, 1, 0), strides=2, groups=3)
+        np.testing.assert_allclose(y, from_torch(expected), rtol=1e-11, atol=1e-12)
+
     @pytest.mark.parametrize("padding", ["full", "valid", "same"])
     def test_paddings_are_scipys_modes_where_the_kernel_is_odd(self, padding: str) -> None:
         image, kernel = numbers(9, 8), numbers(3, 5, seed=1)

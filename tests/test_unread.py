@@ -73,6 +73,18 @@ def test_every_pixel_of_a_plain_convolution_is_read() -> None:
     assert not any(geometry.unread())
 
 
+def test_what_prints_are_sentences_for_every_axis() -> None:
+    tail = "Tail: pixel 27 lies behind the last window, where another step of 2 does not fit."
+    unread = ConvGeometry.of((28, 29), 3, strides=2).unread()
+    assert str(unread) == (
+        f"axis 0 (height): 1 of 28 pixels is never read. {tail}\naxis 1 (width): Every one of the 29 pixels is read."
+    )
+    assert str(ConvGeometry.of((28, 28), 3, strides=2).unread()).startswith("on every axis: 1 of 28")
+    assert str(ConvGeometry.of(28, 3, strides=2).unread()) == f"1 of 28 pixels is never read. {tail}"
+    assert repr(unread) == f"(<1 of 28 pixels is never read. {tail}>, <Every one of the 29 pixels is read.>)"
+    assert unread == tuple(axis.unread() for axis in ConvGeometry.of((28, 29), 3, strides=2).axes)
+
+
 def test_a_long_axis_costs_no_more_than_a_short_one() -> None:
     unread = AxisGeometry(10**12 + 1, 3, stride=6, dilation=4, pad_lo=1).unread()
     # Taps 4 apart under steps of 6 land on all even remainders of 6, so every second position goes unread.

@@ -23,6 +23,18 @@ def test_clip_says_so_where_nothing_was_changed():
     assert fitted.report == "clip: every value lies within 0 to 255, none was changed"
 
 
+def test_only_what_happened_is_told():
+    for values, method, report in (
+        ([-9.0, 3.0, 4.0, 5.0], "clip", "clip: 1 of 4 values (25.0%) below 0 became 0"),
+        ([3.0, 300.0, 4.0, 5.0], "clip", "clip: 1 of 4 values (25.0%) above 255 became 255"),
+        ([3.0, 300.0, 4.0, 5.0], "abs", "abs: 1 of 4 values (25.0%) above 255 became 255"),
+        ([3.0, -9.0, 4.0, 5.0], "abs", "abs: 1 of 4 values (25.0%) were negative and lost their sign"),
+        ([3.0, 4.0], "abs", "abs: every value lies within 0 to 255, none was changed"),
+    ):
+        assert fit(np.array(values), np.uint8, method, 1.0).report == report
+    assert fit(np.ones(3), np.float32, "abs", 1.0).report == "abs: no value is negative, none was changed"
+
+
 def test_abs_drops_signs_then_clips():
     fitted = fit(VALUES, np.uint8, "abs", 0.0)
     assert fitted.values.tolist() == [[255, 1, 0, 0], [10, 12, 255, 255], [255, 80, 30, 255]]

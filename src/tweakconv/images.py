@@ -30,6 +30,7 @@ _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 _TIFF_SIGNATURES: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ORIENTATION_TAG: Final = 0x0112
+_METRES_PER_INCH: Final = 0.0254
 
 
 def read_image(path: str | os.PathLike[str]) -> Picture:
@@ -126,7 +127,7 @@ def write_image(path: str | os.PathLike[str], picture: Picture, *, overwrite: bo
 
     The bytes go to a file beside it that then takes its name, so that a reader never meets half a picture and
     a failure leaves what was there before. PNG and TIFF are lossless; JPEG is written at quality 95 without
-    chroma subsampling. The colour profile is carried along, other metadata is not.
+    chroma subsampling. The colour profile and the resolution are carried along, other metadata is not.
 
     Parameters
     ----------
@@ -192,7 +193,8 @@ def _decode_png_or_jpeg(data: bytes) -> Picture:
         # The bit depth is the 9th byte of the header chunk, which comes first in a PNG file.
         is_png16 = data.startswith(_PNG_SIGNATURE) and data[24] == 16
         samples = _png16(data) if is_png16 else np.asarray(_grey_or_rgb(opened))
-        picture = split_channels(samples, opened.info.get("icc_profile"), notes)
+        across, down = map(float, opened.info.get("dpi", (0, 0)))
+        picture = split_channels(samples, opened.info.get("icc_profile"), notes, (down, across))
         return upright(picture, opened.getexif().get(_ORIENTATION_TAG, 1))
 
 
@@ -277,12 +279,18 @@ def _encode(picture: Picture, name: str) -> bytes:
 
 def _encode_png(picture: Picture) -> bytes:
     data = bytes(imagecodecs.png_encode(picture.interleaved))
-    if picture.icc_profile is None:
-        return data
-    # imagecodecs writes no profile: its chunk goes right after the header, which takes the first 33 bytes.
-    body = b"iCCPICC profile\0\0" + zlib.compress(picture.icc_profile)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return data[:33] + chunk + data[33:]
+    chunks = b""
+    if picture.icc_profile is not None:
+        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile))
+    if picture.resolution is not None:
+        down, across = (min(round(along / _METRES_PER_INCH), 2**31 - 1) for along in picture.resolution)
+        chunks += _png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # 1: pixels per metre
+    # imagecodecs writes neither: they go right after the header, which takes the first 33 bytes.
+    return data[:33] + chunks + data[33:]
+
+
+def _png_chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def _encode_jpeg(picture: Picture) -> bytes:
@@ -291,7 +299,15 @@ def _encode_jpeg(picture: Picture) -> bytes:
         raise ImageFileError(f"JPEG ends at 65535 pixels a side, this is {width} x {height}; write .png")
     buffer = io.BytesIO()
     image = pillow.fromarray(picture.interleaved)
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=picture.icc_profile)
+    down, across = picture.resolution or (0, 0)  # 0 is not written
+    image.save(
+        buffer,
+        "JPEG",
+        quality=JPEG_QUALITY,
+        subsampling=0,
+        icc_profile=picture.icc_profile,
+        dpi=tuple(min(round(along), 2**16 - 1) for along in (across, down)),
+    )
     return buffer.getvalue()
 
 

@@ -59,6 +59,8 @@ def filter_picture(
     keeps values where they are. Alpha is not convolved: each output takes that of the pixel at the centre of
     its window. The centre of a window of even span is the earlier one of its two middle pixels.
 
+    The resolution is divided by the strides, so that what is shown stays as large as it is in the world.
+
     Parameters
     ----------
     picture
@@ -97,7 +99,7 @@ def filter_picture(
     if not np.isfinite(weights).all():
         raise ValueError(f"kernel {kernel.label} has weights that {colours.dtype} cannot hold")
     if grey and not picture.is_grey:
-        colours = (colours @ np.array(LUMA, colours.dtype))[..., None]
+        colours = to_grey(colours)
         # A profile of colours says nothing about grey.
         picture = replace(picture, icc_profile=None)
     started = time.perf_counter()
@@ -113,7 +115,22 @@ def filter_picture(
     seconds = time.perf_counter() - started
     fitted = fit(values, dtype, value_range, kernel.sum)
     alpha = None if picture.alpha is None else sample_centres(picture.alpha, geometry, padding_mode)
-    return Filtered(replace(picture, pixels=fitted.values, alpha=alpha), geometry, fitted, seconds)
+    resolution = picture.resolution
+    if resolution is not None:
+        resolution = (resolution[0] / geometry.strides[0], resolution[1] / geometry.strides[1])
+    picture = replace(picture, pixels=fitted.values, alpha=alpha, resolution=resolution)
+    return Filtered(picture, geometry, fitted, seconds)
+
+
+def to_grey(colours: NDArray[Any]) -> NDArray[Any]:
+    """Floating-point colours of shape (height, width, 3), weighed to grey of shape (height, width, 1).
+
+    Examples
+    --------
+    >>> float(to_grey(np.array([[[100.0, 0.0, 0.0]]]))[0, 0, 0])
+    29.9
+    """
+    return np.asarray((colours @ np.array(LUMA, colours.dtype))[..., None])
 
 
 def sample_centres(plane: NDArray[Any], geometry: ConvGeometry, padding_mode: str = "zeros") -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -33,6 +34,9 @@ class Picture:
         Opacity, of shape (height, width) and the dtype of `pixels`; None where the file has none.
     icc_profile
         The colour profile that says what the numbers mean, carried from file to file.
+    resolution
+        Pixels per inch down and across, which say how large the image is in the world; None where the file
+        does not tell.
     notes
         What reading changed or left behind, each a phrase for a person.
 
@@ -45,6 +49,7 @@ class Picture:
     pixels: Pixels
     alpha: Pixels | None = None
     icc_profile: bytes | None = field(default=None, repr=False)
+    resolution: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -82,7 +87,12 @@ class Picture:
         return np.ascontiguousarray(self.pixels[..., 0] if self.is_grey else self.pixels)
 
 
-def split_channels(samples: Pixels, icc_profile: bytes | None, notes: Sequence[str]) -> Picture:
+def split_channels(
+    samples: Pixels,
+    icc_profile: bytes | None,
+    notes: Sequence[str],
+    resolution: tuple[float, float] | None = None,
+) -> Picture:
     """The picture in samples of shape (height, width) or (height, width, 1 to 4): grey or RGB, alpha last.
 
     Examples
@@ -94,7 +104,8 @@ def split_channels(samples: Pixels, icc_profile: bytes | None, notes: Sequence[s
         samples = samples[..., None]
     colours = 1 if samples.shape[2] <= 2 else 3
     alpha = samples[..., colours] if samples.shape[2] > colours else None
-    return Picture(samples[..., :colours], alpha, icc_profile or None, tuple(notes))
+    known = resolution is not None and all(0 < along < math.inf for along in resolution)  # some writers store 0
+    return Picture(samples[..., :colours], alpha, icc_profile or None, resolution if known else None, tuple(notes))
 
 
 def upright(picture: Picture, orientation: int) -> Picture:
@@ -121,8 +132,11 @@ def upright(picture: Picture, orientation: int) -> Picture:
         return np.ascontiguousarray(plane)
 
     alpha = None if picture.alpha is None else turned(picture.alpha)
+    resolution = picture.resolution
+    if orientation >= 5 and resolution is not None:
+        resolution = resolution[::-1]
     notes = (*picture.notes, "turned upright as its orientation tag says")
-    return replace(picture, pixels=turned(picture.pixels), alpha=alpha, notes=notes)
+    return replace(picture, pixels=turned(picture.pixels), alpha=alpha, resolution=resolution, notes=notes)
 
 
 def check_size(height: int, width: int, what: str = "image") -> None:

@@ -15,16 +15,42 @@ from typing import Any, NamedTuple, TypeAlias
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike, effective_kernel
 from tweakconv.geometry.arguments import per_axis, rank_of
 from tweakconv.geometry.padding import AxisPadding, padding_per_axis, pads
+from tweakconv.geometry.spelling import shortest_call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Layer:
-    """What matters of a convolution or pooling layer here; the arguments are those of `ConvGeometry.of`."""
+    """What of a convolution or pooling layer decides on sizes and receptive fields.
+
+    Parameters
+    ----------
+    kernel_size, strides, padding, dilation_rate
+        As in `ConvGeometry.of`; of a pooling layer, those of its window.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `ConvGeometry.of`.
+
+    Examples
+    --------
+    >>> chain = [Layer((3, 3), padding="same"), Layer((2, 2), strides=2)]
+    >>> chain[1]
+    Layer((2, 2), strides=2)
+    >>> receptive_field(chain, input_size=28).output_sizes
+    ((28, 28), (14, 14))
+    """
 
     kernel_size: IntPerAxis
     strides: IntPerAxis = 1
     padding: PaddingLike = "valid"
     dilation_rate: IntPerAxis = 1
+
+    def __post_init__(self) -> None:
+        _any_size(self, rank_of(*_arguments(self)))  # refuses what no chain could hold
+
+    def __repr__(self) -> str:
+        return shortest_call(self)
 
 
 LayerLike: TypeAlias = Layer | ConvGeometry | Mapping[str, Any]
@@ -43,6 +69,9 @@ class ReceptiveField:
     start
         The first pixel that output 0 sees, negative where it lies in the padding. None where it depends on an
         input size that is not known.
+    output_sizes
+        The output size of each layer, first to last; None where it depends on an input size that is not
+        known.
     taps
         For each layer the number of taps and their distance; `coverage` follows from them.
     """
@@ -50,6 +79,7 @@ class ReceptiveField:
     size: tuple[int, ...]
     jump: tuple[int, ...]
     start: tuple[int | None, ...]
+    output_sizes: tuple[tuple[int, ...] | None, ...] = field(repr=False)
     taps: tuple[tuple[tuple[int, int], ...], ...] = field(repr=False)
 
     @property
@@ -81,15 +111,16 @@ def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None =
     Parameters
     ----------
     layers
-        First to last: `Layer`, a dict with its arguments, or `ConvGeometry`. Single numbers hold for every
-        axis; there is one axis where nothing is written axis by axis.
+        A list, first to last: `Layer`, a dict with its arguments, or `ConvGeometry`. Single numbers hold for
+        every axis; there is one axis where nothing is written axis by axis.
     input_size
-        Pixels of the input. Only "same" under a stride needs it, whose pads depend on the size.
+        Pixels of the input. The output sizes need it, and "same" under a stride, whose pads depend on it.
 
     Returns
     -------
     ReceptiveField
-        Its size, jump, start and coverage; a chain of no layers sees one pixel.
+        Its size, jump, start and coverage, and the output size of each layer. A chain of no layers sees one
+        pixel.
 
     Raises
     ------
@@ -97,7 +128,7 @@ def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None =
         For what `ConvGeometry.of` refuses, a layer with input dilation (whose outputs do not all see alike),
         or a `ConvGeometry` that was made for another input size.
     TypeError
-        For what `ConvGeometry.of` refuses, or a layer of another type.
+        For what `ConvGeometry.of` refuses, a layer of another type, or one layer that is not in a list.
 
     Examples
     --------
@@ -107,19 +138,25 @@ def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None =
     (None,)
     >>> receptive_field([{"kernel_size": 3, "strides": 2, "padding": "same"}], input_size=28).start
     (0,)
+    >>> receptive_field([Layer(3)] * 3, input_size=28).output_sizes
+    ((26,), (24,), (22,))
     """
+    if isinstance(layers, Layer | ConvGeometry | Mapping | str) or not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list of layers, such as [Layer(3)], received {layers!r}")
     chain = [_layer(number, layer) for number, layer in enumerate(layers)]
     rank = rank_of(input_size, *(argument for layer in chain for argument in _arguments(layer)))
     known = None if input_size is None else per_axis("input_size", input_size, rank, at_least=1)
 
     size, jump, start = [1] * rank, [1] * rank, [0] * rank
     undetermined: set[int] = set()
+    output_sizes: list[tuple[int, ...] | None] = []
     taps: tuple[list[tuple[int, int]], ...] = tuple([] for _ in range(rank))
     for number, layer in enumerate(chain):
         try:
             steps, known = _steps(layer, rank, known)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {number}: {error}") from None
+        output_sizes.append(known)
         for a, step in enumerate(steps):
             spacing = step.dilation * jump[a]
             taps[a].append((step.kernel, spacing))
@@ -133,6 +170,7 @@ def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None =
         size=tuple(size),
         jump=tuple(jump),
         start=tuple(None if a in undetermined else first for a, first in enumerate(start)),
+        output_sizes=tuple(output_sizes),
         taps=tuple(map(tuple, taps)),
     )
 
@@ -156,7 +194,10 @@ def _layer(number: int, layer: LayerLike) -> Layer | ConvGeometry:
         raise ValueError(
             f"layers must have a kernel_size and may have {', '.join(names[1:])}, received {layer!r} as layer {number}"
         )
-    return Layer(**layer)
+    try:
+        return Layer(**layer)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"layer {number}: {error}") from None
 
 
 def _arguments(layer: Layer | ConvGeometry) -> tuple[object, ...]:
@@ -172,7 +213,7 @@ def _steps(
     """A layer along each axis, and the size of what it gives, where that is known."""
     if isinstance(layer, Layer):
         if known is None:
-            return _steps_of_any_size(layer, rank), None
+            return _any_size(layer, rank), None
         layer = ConvGeometry.of(
             known,
             layer.kernel_size,
@@ -190,7 +231,8 @@ def _steps(
     return steps, layer.output_size
 
 
-def _steps_of_any_size(layer: Layer, rank: int) -> list[_Step]:
+def _any_size(layer: Layer, rank: int) -> list[_Step]:
+    """A layer along each axis, for an input of any size."""
     axes = zip(
         per_axis("kernel_size", layer.kernel_size, rank, at_least=1),
         per_axis("strides", layer.strides, rank, at_least=1),

@@ -39,12 +39,13 @@ def decode_tiff(data: bytes) -> Picture:
         _check_page(page)
         notes = [f"only the first of {len(opened.pages)} pages was read"] if len(opened.pages) > 1 else []
         samples = _colours_of(page, _channels_last(page.asarray(squeeze=False)), notes)
-        picture = split_channels(samples, page.tags.valueof("InterColorProfile"), notes)
+        picture = split_channels(samples, page.tags.valueof("InterColorProfile"), notes, _resolution_of(page))
         return upright(picture, page.tags.valueof("Orientation", 1))
 
 
 def encode_tiff(picture: Picture) -> bytes:
-    """A TIFF file of the picture, losslessly compressed (deflate with a predictor), with its colour profile.
+    """A TIFF file of the picture, losslessly compressed (deflate with a predictor), with its colour profile
+    and resolution.
 
     Examples
     --------
@@ -63,6 +64,8 @@ def encode_tiff(picture: Picture) -> bytes:
         compression="zlib",
         predictor=True,
         iccprofile=picture.icc_profile,
+        resolution=picture.resolution and picture.resolution[::-1],
+        resolutionunit="inch" if picture.resolution else None,
         metadata=None,
     )
     return buffer.getvalue()
@@ -87,6 +90,17 @@ def _check_page(page: Any) -> None:
     if not (is_float or is_integer):
         held = f"{photometric} samples of type {page.dtype}"
         raise ImageFileError(f"holds {held}; unsigned ones of up to 16 bits, float32 and float64 are read")
+
+
+def _resolution_of(page: Any) -> tuple[float, float] | None:
+    """Pixels per inch down and across; None where they are counted in no unit of length."""
+    if page.tags.valueof("XResolution") is None or page.resolutionunit == tifffile.RESUNIT.NONE:
+        return None
+    try:
+        across, down = page.get_resolution("inch")
+    except (ValueError, ZeroDivisionError):  # a fraction of 0/0, or a unit that nobody knows
+        return None
+    return down, across
 
 
 def _colours_of(page: Any, samples: Pixels, notes: list[str]) -> Pixels:

@@ -93,7 +93,8 @@ def _fit_float(values: NDArray[Any], dtype: np.dtype[Any], value_range: str) -> 
         report = f"kept: floating point holds every value, {_span(values)}"
         return Fitted(values.astype(dtype), "kept", below, 0, report)
     if value_range == "abs":
-        report = f"abs: {_dropped(values, below)}"
+        dropped = _changes(values.size, {"were negative and lost their sign": below})
+        report = f"abs: {dropped or 'no value is negative, none was changed'}"
         return Fitted(np.abs(values).astype(dtype), "abs", below, 0, report)
     raise ValueError(
         f"range {value_range} needs a black and a white, which a file of {dtype} samples does not have; use auto or abs"
@@ -119,23 +120,26 @@ def _report(values: NDArray[Any], method: str, top: int, below: int, beyond: int
         farthest = np.abs(values).max()
         return f"0 became {(top + 1) // 2}, -{farthest:.6g} became 1 and {farthest:.6g} became {top}"
     if method == "abs":
-        clipped = int((np.abs(values) > top + 0.5).sum())
-        dropped = _dropped(values, below)
-        return f"{dropped}, {clipped:,} ({clipped / values.size:.1%}) above {top} became {top}" if clipped else dropped
-    if below + beyond == 0:
-        return f"every value lies within 0 to {top}, none was changed"
-    return (
-        f"{below:,} of {_count(values, below)} below 0 became 0, "
-        f"{beyond:,} ({beyond / values.size:.1%}) above {top} became {top}"
-    )
+        beyond = int((np.abs(values) > top + 0.5).sum())
+    first = "were negative and lost their sign" if method == "abs" else "below 0 became 0"
+    changes = _changes(values.size, {first: below, f"above {top} became {top}": beyond})
+    return changes or f"every value lies within 0 to {top}, none was changed"
 
 
-def _dropped(values: NDArray[Any], below: int) -> str:
-    return f"{below:,} of {_count(values, below)} were negative and lost their sign"
+def _changes(total: int, counts: dict[str, int]) -> str:
+    """What became of how many of the values, in a sentence that leaves out what became of none.
 
-
-def _count(values: NDArray[Any], part: int) -> str:
-    return f"{values.size:,} values ({part / values.size:.1%})"
+    Examples
+    --------
+    >>> _changes(4000, {"below 0 became 0": 0, "above 255 became 255": 1000})
+    '1,000 of 4,000 values (25.0%) above 255 became 255'
+    """
+    words: list[str] = []
+    for what, count in counts.items():
+        if count:
+            of_all = "" if words else f" of {total:,} values"
+            words.append(f"{count:,}{of_all} ({count / total:.1%}) {what}")
+    return ", ".join(words)
 
 
 def _span(values: NDArray[Any]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from tweakconv.bench import run_board
+from tweakconv.bench.geometries import select_lines
+from tweakconv.bench.peers import PEERS
 
 _EXAMPLES = """
 \b
@@ -19,7 +21,14 @@ Examples:
 
 @click.command(name="bench", epilog=_EXAMPLES, short_help="Compare speed with other libraries.")
 @click.option("--line", "lines", multiple=True, help="A kind of lines or a part of their names; repeatable.")
-@click.option("--peer", "peers", multiple=True, help="A library to compare with; repeatable.")
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="LIBRARY",
+    type=click.Choice([peer.key for peer in PEERS]),
+    help=f"One to compare with ({', '.join(peer.key for peer in PEERS)}); repeatable.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="Turns for each.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for each.")
 @click.option("--data-format", type=click.Choice(["channels_last", "channels_first"]), help="Of our arrays.")
@@ -35,7 +44,15 @@ def command(
     json_path: Path | None,
     force: bool,
 ) -> None:
-    """Compare with PyTorch, ONNX Runtime, OpenVINO, ncnn, OpenCV and SciPy, whichever are installed."""
+    """Compare with PyTorch, ONNX Runtime, OpenVINO, ncnn, OpenCV and SciPy, whichever are installed.
+
+    Every line with every library takes about four minutes, one line about fifteen seconds.
+    """
+    for line in lines:
+        try:
+            select_lines([line])
+        except ValueError as problem:
+            raise click.BadParameter(str(problem).removeprefix("lines: "), param_hint="--line") from None
     if json_path is not None:
         _check_writable(json_path, force)
     try:

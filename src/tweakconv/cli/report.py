@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from tweakconv.geometry import ConvGeometry
+from tweakconv.geometry.arguments import axis_name
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -57,10 +58,10 @@ def padding_of(geometry: ConvGeometry) -> str:
     words = ["none" if pads == (0, 0) else f"{pads[0]} before and {pads[1]} after" for pads in geometry.pads]
     if len(set(words)) == 1:
         return words[0] if len(words) == 1 or words[0] == "none" else f"{words[0]}, on every axis"
-    return "\n".join(f"axis {axis}: {text}" for axis, text in enumerate(words))
+    return "\n".join(f"{axis_name(axis, geometry.rank)}: {text}" for axis, text in enumerate(words))
 
 
-def unread_of(geometry: ConvGeometry, axis_names: Sequence[str] = ()) -> str:
+def unread_of(geometry: ConvGeometry) -> str:
     """Which pixels no output reads and why, in words; empty where every pixel is read.
 
     Examples
@@ -70,14 +71,8 @@ def unread_of(geometry: ConvGeometry, axis_names: Sequence[str] = ()) -> str:
     >>> unread_of(ConvGeometry.of(28, 3))
     ''
     """
-    if not geometry.unread_fraction():
+    fraction = geometry.unread_fraction()
+    if not fraction:
         return ""
-    words = [str(unread) for unread in geometry.unread()]
-    if geometry.rank == 1:
-        return words[0]
-    if len(set(geometry.axes)) == 1:
-        words = [f"on every axis: {words[0]}"]
-    else:
-        names = axis_names or [f"axis {axis}" for axis in range(geometry.rank)]
-        words = [f"{name}: {text}" for name, text in zip(names, words, strict=True)]
-    return "\n".join([f"{geometry.unread_fraction():.1%} of the image is never read", *words])
+    words = str(geometry.unread())
+    return words if geometry.rank == 1 else f"{fraction:.1%} of the image is never read\n{words}"

@@ -80,7 +80,7 @@ def command(
         picture,
         kernel,
         strides=per_axis("--strides", strides),
-        padding=padding_from(padding),
+        padding=padding_from(padding, rank=len(_AXES)),
         dilation_rate=per_axis("--dilation-rate", dilation_rate),
         padding_mode=padding_mode,
         flip=flip,
@@ -97,7 +97,7 @@ def _facts(image: Path, picture: Picture, kernel: Kernel, filtered: Filtered, ou
     facts += [("", note) for note in picture.notes]
     facts.append(("kernel", f"{kernel.label}, {window_of(geometry)}; sums to {kernel.sum:.6g}"))
     facts += [(name, axis.formula()) for name, axis in zip(_AXES, geometry.axes, strict=True)]
-    facts.append(("unread", unread_of(geometry, _AXES)))
+    facts.append(("unread", unread_of(geometry)))
     facts.append(("values", filtered.fitted.report))
     if filtered.fitted.method == "clip" and filtered.fitted.beyond and kernel.sum > 1.01:
         facts.append(("", f"the kernel makes the image {kernel.sum:.6g} times brighter; --normalize divides by that"))
@@ -109,4 +109,11 @@ def _facts(image: Path, picture: Picture, kernel: Kernel, filtered: Filtered, ou
 
 def _described(picture: Picture) -> str:
     height, width = picture.size
-    return f"{width} wide, {height} high, {picture.kind}"
+    return f"{width} wide, {height} high, {picture.kind}{_resolution(picture)}"
+
+
+def _resolution(picture: Picture) -> str:
+    if picture.resolution is None:
+        return ""
+    down, across = (f"{along:.4g}" for along in picture.resolution)
+    return f", {across} dpi" if down == across else f", {across} dpi across and {down} down"

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from tweakconv.geometry import IntPerAxis, PaddingLike
+from tweakconv.geometry.padding import padding_names
 
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}")
 
@@ -42,33 +43,44 @@ def per_axis(name: str, text: str) -> IntPerAxis:
     return whole[0] if len(whole) == 1 else whole
 
 
-def padding_from(text: str) -> PaddingLike:
+def padding_from(text: str, rank: int = 1) -> PaddingLike:
     """A name, a number for every side, numbers per axis, or low:high pairs per axis.
+
+    Parameters
+    ----------
+    text
+        What was typed.
+    rank
+        The number of axes that everything else has; where that is 1, a padding may still bring more.
 
     Raises
     ------
     ValueError
-        Where it is something else; names and lengths are for the geometry to judge.
+        Where it is something else, has too few or too many entries, or is "causal" on several axes.
 
     Examples
     --------
-    >>> padding_from("same-lower"), padding_from("1"), padding_from("1,2"), padding_from("1:2,0:3")
+    >>> padding_from("same-lower"), padding_from("1"), padding_from("1,2"), padding_from("1:2,0:3", rank=2)
     ('same_lower', 1, (1, 2), ((1, 2), (0, 3)))
     """
-    text = text.strip().lower()
-    if re.fullmatch(r"[a-z][a-z_-]*", text):
-        return text.replace("-", "_")
-    parts = text.split(",")
-    numbers = tuple(number for part in parts if (number := _whole(part)) is not None)
-    if len(numbers) == len(parts):
-        return numbers[0] if len(numbers) == 1 else numbers
-    pairs = tuple(pair for part in parts if (pair := _pair(part)) is not None)
-    if len(pairs) == len(parts):
-        return pairs
-    raise ValueError(
-        f"--padding must be valid, same, same_lower, full, a whole number, one per axis (1,2) "
-        f"or low:high pairs (1:2,0:3), received {text!r}"
-    )
+    typed = text.strip().lower()
+    if typed.replace("-", "_") in padding_names(rank):
+        return typed.replace("-", "_")
+    if typed == "causal":
+        raise ValueError(f"--padding causal needs a single axis, and there are {rank}; write pairs, such as 2:0,0:0")
+    parts = typed.split(",")
+    numbers = [number for part in parts if (number := _whole(part)) is not None]
+    pairs = [pair for part in parts if (pair := _pair(part)) is not None]
+    if len(parts) not in (len(numbers), len(pairs)):
+        raise ValueError(
+            f"--padding must be {', '.join(padding_names(rank))}, a whole number, one per axis (1,2) "
+            f"or low:high pairs (1:2,0:3), received {text!r}"
+        )
+    if len(numbers) == 1:
+        return numbers[0]
+    if 1 < rank != len(parts):
+        raise ValueError(f"--padding must have {rank} entries, one per axis, received {text!r}")
+    return tuple(numbers) or tuple(pairs)
 
 
 def _pair(text: str) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,9 @@ class Comparison:
         return self.difference <= self.allowed
 
 
-def compare(image: Image, kernel: Image, geometry: ConvGeometry, rounds: int) -> Comparison:
+def compare(
+    image: Image, kernel: Image, geometry: ConvGeometry, rounds: int, padding_mode: str = "zeros"
+) -> Comparison:
     """Compute one convolution with `filter2d` and with SciPy, and time both.
 
     Parameters
@@ -63,6 +65,8 @@ def compare(image: Image, kernel: Image, geometry: ConvGeometry, rounds: int) ->
         What is computed.
     rounds
         How many timed calls each gets, in turns, so that whatever slows the machine slows all alike.
+    padding_mode
+        What the padding holds.
 
     Examples
     --------
@@ -79,10 +83,11 @@ def compare(image: Image, kernel: Image, geometry: ConvGeometry, rounds: int) ->
             strides=geometry.strides,
             padding=geometry.pads,
             dilation_rate=geometry.dilation_rate,
+            padding_mode=padding_mode,
         )
     }
     for name, correlate in CORRELATIONS.items():
-        contenders[name] = partial(with_scipy, image, kernel, geometry, correlate)
+        contenders[name] = partial(with_scipy, image, kernel, geometry, correlate, padding_mode)
     results = {name: call() for name, call in contenders.items()}
     seconds = _median_seconds(contenders, rounds)
     fastest = min(CORRELATIONS, key=seconds.__getitem__)
@@ -95,19 +100,22 @@ def compare(image: Image, kernel: Image, geometry: ConvGeometry, rounds: int) ->
     )
 
 
-def with_scipy(image: Image, kernel: Image, geometry: ConvGeometry, correlate: Correlate) -> Image:
+def with_scipy(
+    image: Image, kernel: Image, geometry: ConvGeometry, correlate: Correlate, padding_mode: str = "zeros"
+) -> Image:
     """The convolution by SciPy, which knows neither pads, strides nor dilation.
 
     The image is padded, the kernel spread with zeros, every position computed, and those of the stride kept.
 
     Parameters
     ----------
-    image, kernel, geometry
+    image, kernel, geometry, padding_mode
         As in `compare`; no pad may be negative.
     correlate
         Correlates (height, width, channels) with (kernel height, kernel width, 1) where the kernel fits.
     """
-    padded = np.pad(image, (*geometry.pads, (0, 0)))
+    mode: Any = "constant" if padding_mode == "zeros" else padding_mode  # the other names are NumPy's
+    padded = np.pad(image, (*geometry.pads, (0, 0)), mode=mode)
     spread = np.zeros(geometry.effective_kernel_size, kernel.dtype)
     down, across = geometry.dilation_rate
     spread[::down, ::across] = kernel

@@ -36,7 +36,7 @@ class Tile:
 
 
 def contact_sheet(tiles: Sequence[Tile], *, columns: int, tile_size: tuple[int, int] = (256, 300)) -> NDArray[np.uint8]:
-    """Put the tiles on one sheet, row by row.
+    """Put the tiles on one sheet, row by row; the caption of one that is much enlarged says so.
 
     Parameters
     ----------
@@ -66,17 +66,19 @@ def contact_sheet(tiles: Sequence[Tile], *, columns: int, tile_size: tuple[int, 
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         left, top = _MARGIN + column * across, _MARGIN + row * down
-        picture = _fitted(tile.pixels, tile_size)
+        scale = min(width / tile.pixels.shape[1], height / tile.pixels.shape[0])
+        picture = _scaled(tile.pixels, scale)
         sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
         middle = left + width // 2
         _write(draw, (middle, top + height + 10), tile.title, _TITLE_SIZE, _TITLE)
-        _write(draw, (middle, top + height + 38), tile.line, _LINE_SIZE, _LINE)
+        _write(
+            draw, (middle, top + height + 38), f"{tile.line}{', enlarged' * (scale >= _ENLARGED)}", _LINE_SIZE, _LINE
+        )
     return np.asarray(sheet)
 
 
-def _fitted(pixels: NDArray[Any], room: tuple[int, int]) -> pillow.Image:
+def _scaled(pixels: NDArray[Any], scale: float) -> pillow.Image:
     picture = pillow.fromarray(pixels)
-    scale = min(room[0] / picture.width, room[1] / picture.height)
     size = (round(picture.width * scale), round(picture.height * scale))
     method = pillow.Resampling.NEAREST if scale >= _ENLARGED else pillow.Resampling.LANCZOS
     return picture.resize(size, method)

@@ -25,7 +25,7 @@ from tweakconv.geometry.arguments import IntPerAxis
 from tweakconv.geometry.axis import AxisGeometry, effective_kernel
 from tweakconv.geometry.conv import ConvGeometry, output_size
 from tweakconv.geometry.padding import PADDING_MODES, PADDINGS, PaddingLike, extend
-from tweakconv.geometry.unread import UnreadPixels
+from tweakconv.geometry.unread import UnreadPerAxis, UnreadPixels
 
 __all__ = [
     "PADDINGS",
@@ -34,6 +34,7 @@ __all__ = [
     "ConvGeometry",
     "IntPerAxis",
     "PaddingLike",
+    "UnreadPerAxis",
     "UnreadPixels",
     "effective_kernel",
     "extend",

@@ -80,6 +80,17 @@ def rank_of(*arguments: object) -> int:
     return next((len(argument) for argument in arguments if is_per_axis(argument) and argument), 1)
 
 
+def axis_name(axis: int, rank: int) -> str:
+    """What to call one of `rank` axes; the two of an image have names of their own.
+
+    Examples
+    --------
+    >>> axis_name(0, rank=2), axis_name(2, rank=3)
+    ('axis 0 (height)', 'axis 2')
+    """
+    return f"axis {axis} ({('height', 'width')[axis]})" if rank == 2 else f"axis {axis}"
+
+
 def entries(rank: int) -> str:
     """How many entries a sequence must have, in words."""
     return "1 entry, for 1 axis" if rank == 1 else f"{rank} entries, one per axis"

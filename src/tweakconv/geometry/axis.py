@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tweakconv.geometry.arguments import integer
 from tweakconv.geometry.padding import extend
+from tweakconv.geometry.spelling import shortest_call
 from tweakconv.geometry.unread import UnreadPixels
 
 
@@ -20,7 +21,7 @@ def effective_kernel(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AxisGeometry:
     """A convolution along one axis, every name resolved to a number.
 
@@ -75,11 +76,13 @@ class AxisGeometry:
         if self.slack < 0:
             padded = self.effective_kernel + self.slack
             raise ValueError(
-                f"kernel_size {self.kernel} with dilation_rate {self.dilation} spans {self.effective_kernel} "
-                f"positions, but input_size with its padding has only {self.effective_input}"
-                f"{term(self.pad_lo)}{term(self.pad_hi)} = {padded}: there is no output; take a smaller "
-                f"kernel or dilation, or add at least {-self.slack} to the padding"
+                f"kernel {self.kernel} with dilation {self.dilation} spans {self.effective_kernel} pixels, but the "
+                f"padded input has {self.effective_input}{term(self.pad_lo)}{term(self.pad_hi)} = {padded}: there is "
+                f"no output; add at least {-self.slack} to the padding, or take a smaller kernel or dilation"
             )
+
+    def __repr__(self) -> str:
+        return shortest_call(self)
 
     @property
     def effective_kernel(self) -> int:

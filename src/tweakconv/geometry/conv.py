@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tweakconv.geometry.arguments import IntPerAxis, integer, is_per_axis, per_axis, rank_of
+from tweakconv.geometry.arguments import IntPerAxis, axis_name, integer, is_per_axis, per_axis, rank_of
 from tweakconv.geometry.axis import AxisGeometry, effective_kernel, term
 from tweakconv.geometry.padding import AxisPadding, PaddingLike, cuts, padding_per_axis, pads
-from tweakconv.geometry.unread import UnreadPixels
+from tweakconv.geometry.spelling import shortest_call
+from tweakconv.geometry.unread import UnreadPerAxis
 
 _AxisNumbers: TypeAlias = tuple[int, int, int, int]  # size, kernel, stride, dilation
 
@@ -51,7 +52,7 @@ def output_size(
     return geometry.output_size if any(map(is_per_axis, arguments)) else geometry.output_size[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ConvGeometry:
     """A convolution over any number of axes.
 
@@ -91,12 +92,14 @@ class ConvGeometry:
     groups: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.axes, Iterable) or not all(isinstance(axis, AxisGeometry) for axis in self.axes):
+            raise TypeError(
+                f"axes must be a sequence of AxisGeometry, received {self.axes!r}; sizes go to "
+                f"ConvGeometry.of(input_size, kernel_size)"
+            )
         object.__setattr__(self, "axes", tuple(self.axes))
         if not self.axes:
             raise ValueError("axes must have at least 1 entry, received ()")
-        for axis in self.axes:
-            if not isinstance(axis, AxisGeometry):
-                raise TypeError(f"axes must have AxisGeometry entries, received {axis!r}")
         for name in ("groups", "in_channels", "out_channels"):
             object.__setattr__(self, name, integer(name, getattr(self, name), at_least=1))
         for name in ("in_channels", "out_channels"):
@@ -215,6 +218,9 @@ class ConvGeometry:
         axes = zip(numbers, padding_per_axis(padding, rank, transposed=True), extras, strict=True)
         return cls(_each(_transposed_axis, axes, rank), in_channels, out_channels, groups)
 
+    def __repr__(self) -> str:
+        return shortest_call(self)
+
     @property
     def rank(self) -> int:
         """Number of spatial axes."""
@@ -294,9 +300,17 @@ class ConvGeometry:
             return self.axes[0].formula()
         return "\n".join(f"axis {a}: {axis.formula()}" for a, axis in enumerate(self.axes))
 
-    def unread(self) -> tuple[UnreadPixels, ...]:
-        """The pixels that no output reads along each axis, and why."""
-        return tuple(axis.unread() for axis in self.axes)
+    def unread(self) -> UnreadPerAxis:
+        """The pixels that no output reads along each axis, and why; printing explains them.
+
+        Examples
+        --------
+        >>> print(ConvGeometry.of((28, 29), 3, strides=2).unread())
+        axis 0 (height): 1 of 28 pixels is never read. Tail: pixel 27 lies behind the last window, where \
+another step of 2 does not fit.
+        axis 1 (width): Every one of the 29 pixels is read.
+        """
+        return UnreadPerAxis(axis.unread() for axis in self.axes)
 
     def unread_fraction(self) -> float:
         """Part of the image that no output reads; a pixel counts as read where it is along every axis.
@@ -347,11 +361,11 @@ def _transposed_axis(numbers: _AxisNumbers, padding: AxisPadding, output_padding
 
 
 def _each(make: Callable[..., AxisGeometry], axes: Iterable[tuple[object, ...]], rank: int) -> tuple[AxisGeometry, ...]:
-    """`make` called for each axis; an error says on which of several axes it arose."""
+    """`make` called for each axis; an error says first on which of several axes it arose."""
     made = []
     for a, arguments in enumerate(axes):
         try:
             made.append(make(*arguments))
         except ValueError as error:
-            raise ValueError(f"{error} (axis {a} of {rank})" if rank > 1 else str(error)) from None
+            raise ValueError(f"{axis_name(a, rank)}: {error}" if rank > 1 else str(error)) from None
     return tuple(made)

@@ -30,19 +30,19 @@ def padding_per_axis(padding: PaddingLike, rank: int, *, transposed: bool = Fals
     >>> padding_per_axis("SAME", 2), padding_per_axis([1, (0, 2)], 2)
     (('same', 'same'), ((1, 1), (0, 2)))
     """
-    names = _TRANSPOSED_PADDINGS if transposed else PADDINGS
     if isinstance(padding, str):
         name = padding.lower()
+        names = _TRANSPOSED_PADDINGS if transposed else padding_names(rank)
+        if name == "causal" and rank > 1 and not transposed:
+            raise ValueError(
+                f"padding='causal' needs a single axis (time), received {rank} axes; write pairs, such as "
+                f"(kernel_size - 1, 0) for the axis of time and (0, 0) for the others"
+            )
         if name not in names:
             raise ValueError(
                 f"padding {'of a transposed convolution ' if transposed else ''}must be one of "
                 f"{', '.join(map(repr, names))}, an integer, or an integer or a (lo, hi) pair per axis, "
                 f"received {padding!r}"
-            )
-        if name == "causal" and rank > 1:
-            raise ValueError(
-                f"padding='causal' needs a single axis (time), received {rank} axes; write pairs, such as "
-                f"(kernel_size - 1, 0) for the axis of time and (0, 0) for the others"
             )
         return (name,) * rank
     if not is_per_axis(padding):
@@ -53,6 +53,17 @@ def padding_per_axis(padding: PaddingLike, rank: int, *, transposed: bool = Fals
         hint = "; different pads at the two ends are written as pairs, one (lo, hi) per axis" if flat else ""
         raise ValueError(f"padding must have {entries(rank)}, received {padding!r}{hint}")
     return tuple(_pair(entry, padding) for entry in padding)
+
+
+def padding_names(rank: int) -> tuple[str, ...]:
+    """The names that a padding of `rank` axes may have.
+
+    Examples
+    --------
+    >>> set(padding_names(1)) - set(padding_names(2))
+    {'causal'}
+    """
+    return PADDINGS if rank == 1 else tuple(name for name in PADDINGS if name != "causal")
 
 
 def _pair(entry: object, padding: object) -> tuple[int, int]:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tweakconv.geometry.arguments import axis_name
+
 if TYPE_CHECKING:
     from tweakconv.geometry.axis import AxisGeometry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class UnreadPixels:
     """The pixels of one axis that no output reads, by reason, as ranges of pixel indices.
 
@@ -110,6 +112,9 @@ class UnreadPixels:
     def __str__(self) -> str:
         return self.explain()
 
+    def __repr__(self) -> str:
+        return f"<{self.explain()}>"
+
     def __len__(self) -> int:
         return sum(self.counts().values())
 
@@ -134,6 +139,28 @@ class UnreadPixels:
         if axis.kernel < axis.stride // common:
             return f"{axis.kernel} taps cannot reach all of the {axis.stride} positions in a stride"
         return f"stride {axis.stride} and dilation {axis.dilation} share the factor {common}"
+
+
+class UnreadPerAxis(tuple[UnreadPixels, ...]):
+    """The unread pixels of every axis of a convolution: a tuple that prints as sentences.
+
+    Examples
+    --------
+    >>> from tweakconv.geometry import AxisGeometry
+    >>> print(UnreadPerAxis([AxisGeometry(8, 3, stride=2).unread()] * 2))
+    on every axis: 1 of 8 pixels is never read. Tail: pixel 7 lies behind the last window, where another \
+step of 2 does not fit.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        words = [unread.explain() for unread in self]
+        if len(words) == 1:
+            return words[0]
+        if len(set(words)) == 1:
+            return f"on every axis: {words[0]}"
+        return "\n".join(f"{axis_name(axis, len(words))}: {text}" for axis, text in enumerate(words))
 
 
 def _pixels(axis: AxisGeometry, start: int, stop: int, step: int = 1) -> range:

@@ -31,6 +31,7 @@ def conv2d(
     padding_mode: str = "zeros",
     activation: str | None = None,
     out: FloatArray | None = None,
+    algorithm: str = "auto",
 ) -> FloatArray:
     """Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 
@@ -60,6 +61,8 @@ def conv2d(
         Applied to the result; ``relu`` keeps NaN.
     out : ndarray, optional
         Where to write the result; in C order, apart from `x`.
+    algorithm : {"auto", "direct", "depthwise", "winograd"}
+        "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does.
 
     Returns
     -------
@@ -84,7 +87,8 @@ def conv2d(
     layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
     check_shape(layer, array.shape)
     addends = _bias(bias, weights, array.dtype)
-    return PreparedConv2D(layer, weights, addends, array.shape, get_target())(array, out)
+    conv = PreparedConv2D(layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True)
+    return conv(array, out)
 
 
 def compile_conv2d(
@@ -101,12 +105,13 @@ def compile_conv2d(
     activation: str | None = None,
     dtype: DTypeLike | None = None,
     target: str | None = None,
+    algorithm: str = "auto",
 ) -> PreparedConv2D:
     """Prepare a convolution: pack its weights and compile its code, so that calls only run.
 
     Parameters
     ----------
-    kernel, bias, strides, padding, dilation_rate, groups, data_format, padding_mode, activation
+    kernel, bias, strides, padding, dilation_rate, groups, data_format, padding_mode, activation, algorithm
         As in `conv2d`. The weights are copied: later changes to the arrays change nothing.
     input_shape : tuple of int
         Shape of the inputs it is meant for; others with as many channels are taken too, and compile nothing.
@@ -139,7 +144,8 @@ def compile_conv2d(
         raise TypeError(f"input_shape: received {input_shape!r}; a tuple of 4 integers is needed")
     shape = tuple(integer("input_shape", extent, within=input_shape) for extent in input_shape)
     check_shape(layer, shape, "input_shape")
-    return PreparedConv2D(layer, weights, _bias(bias, weights, chosen), shape, get_target(target))
+    addends = _bias(bias, weights, chosen)
+    return PreparedConv2D(layer, weights, addends, shape, get_target(target), algorithm=algorithm)
 
 
 def filter2d(

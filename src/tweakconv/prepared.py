@@ -15,6 +15,7 @@ from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, 
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call
+from tweakconv.compiler.choose import choose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
@@ -76,18 +77,23 @@ class PreparedConv2D:
         bias: FloatArray | None,
         input_shape: tuple[int, ...],
         target: Target,
+        *,
+        algorithm: str = "auto",
+        packs: bool = False,
     ) -> None:
         self.layer = layer
         self.dtype = kernel.dtype
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
         self.spec = _spec(layer, kernel.dtype, self.geometry)
-        self.built = build(self.spec, target)
-        choice = self.built.choice
+        finite = bool(np.isfinite(kernel).all())
+        size = self.geometry.output_size
+        choice = choose(self.spec, target, (size[0], size[1]), algorithm=algorithm, finite=finite, packs=packs)
+        self.built = build(choice)
         self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
-        zeros = np.zeros(layer.out_channels, kernel.dtype)
-        self._bias = aligned(choice.schedule.pack_bias(choice.plan, zeros if bias is None else bias))
-        self._flags = FINITE if np.isfinite(kernel).all() else 0
+        self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
+        self._bias = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
+        self._flags = FINITE if finite else 0
         self._run = self.built.code.run
         self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
         self.space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
@@ -142,19 +148,9 @@ class PreparedConv2D:
         return f"<PreparedConv2D {title(self)}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        plan = self.built.choice.plan
-        bias = self._bias.reshape(plan.blocking.groups, -1)[:, : plan.blocking.out_channels].reshape(-1)
-        return _restore, (self.layer, self._kernel(), bias, self.input_shape, plan.target.name)
-
-    def _kernel(self) -> FloatArray:
-        """The kernel, from the packed weights: where a kernel of counting numbers is packed tells what goes where."""
-        layer, choice = self.layer, self.built.choice
-        shape = (*layer.kernel_size, layer.in_channels // layer.groups, layer.out_channels)
-        numbers = np.arange(1, math.prod(shape) + 1, dtype=np.float64).reshape(shape)
-        places = choice.schedule.pack(choice.plan, numbers).astype(np.int64)
-        kernel = np.empty(math.prod(shape), self.dtype)
-        kernel[places[places > 0] - 1] = self._weights[places > 0]
-        return kernel.reshape(shape)
+        choice, layer = self.built.choice, self.layer
+        kernel = choice.schedule.unpack(choice.plan, self._weights)
+        return _restore, (layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm)
 
     def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray) -> None:
         space = threads.workspace(self.space_bytes)
@@ -231,9 +227,9 @@ class PreparedConv2D:
 
 
 def _restore(
-    layer: LayerConfig, kernel: FloatArray, bias: FloatArray, input_shape: tuple[int, ...], target: str
+    layer: LayerConfig, kernel: FloatArray, bias: FloatArray, shape: tuple[int, ...], target: str, algorithm: str
 ) -> PreparedConv2D:
-    return PreparedConv2D(layer, kernel, bias, input_shape, get_target(target))
+    return PreparedConv2D(layer, kernel, bias, shape, get_target(target), algorithm=algorithm)
 
 
 def _spec(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry) -> ConvSpec:

@@ -7,10 +7,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from tweakconv.compiler.choose import Choice, choose
+from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.llvm_lock import llvm_lock
-from tweakconv.compiler.spec import ConvSpec
-from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:
     from tweakconv.compiler import jit
@@ -36,20 +34,20 @@ class Built(NamedTuple):
     seconds: float
 
 
-def build(spec: ConvSpec, target: Target) -> Built:
-    """The compiled code for a convolution on a target."""
-    key = (spec, target)
+def build(choice: Choice) -> Built:
+    """The compiled code for a choice of schedule and plan."""
+    key = (choice.algorithm, choice.plan)
     built = _built.get(key)
     if built is None:
         with llvm_lock:
             built = _built.get(key)
             if built is None:
-                built = _built[key] = _build(spec, target)
+                built = _built[key] = _build(choice)
                 while len(_built) > MOST_IN_MEMORY:
                     _built.popitem(last=False)
     with contextlib.suppress(KeyError):  # another thread may just have dropped it
         _built.move_to_end(key)
-    return built
+    return built._replace(choice=choice)  # the reason is this call's own
 
 
 def forget() -> None:
@@ -57,19 +55,18 @@ def forget() -> None:
     _built.clear()
 
 
-def _build(spec: ConvSpec, target: Target) -> Built:
+def _build(choice: Choice) -> Built:
     from tweakconv.compiler import cache, jit  # noqa: PLC0415 - LLVM is loaded when code is first needed
 
     start = time.perf_counter()
-    choice = choose(spec, target)
     key = cache.key(choice.algorithm, choice.plan)
     code = cache.read(key)
     origin = "loaded from disk"
     if code is None:
         origin = "compiled"
-        code = jit.compile_module(choice.schedule.emit(choice.plan), target)
+        code = jit.compile_module(choice.schedule.emit(choice.plan), choice.plan.target)
         cache.write(key, code)
     return Built(choice, jit.Loaded(code), origin, time.perf_counter() - start)
 
 
-_built: OrderedDict[tuple[ConvSpec, Target], Built] = OrderedDict()
+_built: OrderedDict[tuple[str, object], Built] = OrderedDict()

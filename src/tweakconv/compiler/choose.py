@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tweakconv.compiler.spec import ConvSpec
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tweakconv.compiler.schedules.direct import DirectPlan
+    from tweakconv.compiler.schedules.winograd import WinogradPlan
+
+ALGORITHMS = ("auto", "direct", "depthwise", "winograd")
+
+_WORTH_IT = 0.9
+"""Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
+
+_PACKING_CYCLES = 150
+"""Cycles for each weight that is transformed and packed, where a call does that as well."""
 
 
 class Choice(NamedTuple):
@@ -18,17 +28,64 @@ class Choice(NamedTuple):
 
     algorithm: str
     schedule: ModuleType
-    plan: DirectPlan
+    plan: DirectPlan | WinogradPlan
     reason: str
 
 
-def choose(spec: ConvSpec, target: Target) -> Choice:
-    """Decide how to compute a convolution on a target."""
-    from tweakconv.compiler.schedules import SCHEDULES, depthwise  # noqa: PLC0415 - loaded when code is first needed
+def choose(
+    spec: ConvSpec,
+    target: Target,
+    out_size: tuple[int, int] | None = None,
+    *,
+    algorithm: str = "auto",
+    finite: bool = True,
+    packs: bool = False,
+) -> Choice:
+    """Decide how to compute a convolution on a target.
+
+    Parameters
+    ----------
+    out_size
+        Height and width of the output it is meant for, where they are known.
+    algorithm
+        One of `ALGORITHMS`; any but "auto" is the answer.
+    finite
+        Whether all weights are finite.
+    packs
+        Whether weights are packed for a single call, so that the time this takes counts.
+
+    Raises
+    ------
+    ValueError
+        Where `algorithm` is unknown, or does not compute this convolution.
+    """
+    from tweakconv.compiler.schedules import SCHEDULES  # noqa: PLC0415 - loaded when code is first needed
+
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
+    if algorithm == "auto":
+        name, reason = _best(spec, target, out_size if finite else None, packs=packs)
+    else:
+        name, reason = algorithm, "asked for"
+        if name != "direct" and not SCHEDULES[name].applies(spec):
+            raise ValueError(f"algorithm: received {name!r}, which computes {SCHEDULES[name].WHAT}; choose 'auto'")
+        if name == "winograd" and not finite:
+            raise ValueError("algorithm: received 'winograd', whose transforms spread the kernel's NaN or infinity")
+    return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)
+
+
+def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> tuple[str, str]:
+    from tweakconv.compiler.schedules import depthwise, direct, winograd  # noqa: PLC0415
 
     if depthwise.applies(spec):
-        name, reason = "depthwise", "every channel is a group of its own, and vector lanes hold channels"
-    else:
-        form = "output channels" if spec.channels_last else "output columns"
-        name, reason = "direct", f"it computes every geometry; vector lanes hold {form}"
-    return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)
+        return "depthwise", "every channel is a group of its own, and vector lanes hold channels"
+    lanes = f"vector lanes hold {'output channels' if spec.channels_last else 'output columns'}"
+    if out_size is None or not winograd.applies(spec):
+        return "direct", f"it computes every geometry; {lanes}"
+    plain = direct.estimate(direct.plan(spec, target), out_size)
+    fast = winograd.estimate(winograd.plan(spec, target), out_size)
+    if packs:
+        fast += math.prod(spec.taps) * spec.group_out * _PACKING_CYCLES
+    if fast < _WORTH_IT * plain:
+        return "winograd", f"estimated to take {fast / plain:.2f} of the time of direct sums"
+    return "direct", f"winograd is estimated to take {fast / plain:.2f} of its time; {lanes}"

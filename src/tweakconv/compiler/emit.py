@@ -9,6 +9,7 @@ keep accumulators in registers: the IR says it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -238,10 +239,28 @@ class Builder:
         """``a + b`` of scalars or vectors."""
         return self._new(a.type, f"fadd {a.type} {a.ref}, {b.ref}")
 
+    def subtract(self, a: Value, b: Value) -> Value:
+        """``a - b`` of scalars or vectors."""
+        return self._new(a.type, f"fsub {a.type} {a.ref}, {b.ref}")
+
+    def times(self, a: Value, number: float) -> Value:
+        """A vector times a constant."""
+        return self._new(a.type, f"fmul {a.type} {a.ref}, {self._constant(number).ref}")
+
+    def scaled(self, a: Value, number: float, addend: Value) -> Value:
+        """``a * number + addend`` of vectors."""
+        return self.multiply_add(a, self._constant(number), addend)
+
+    def any_nan(self, value: Value) -> Value:
+        """The integer 1 where some lane of a vector is NaN, else 0."""
+        bits = self._new(f"<{self.lanes} x i1>", f"fcmp uno {value.type} {value.ref}, {value.ref}")
+        mask = self._new(f"i{self.lanes}", f"bitcast {bits.type} {bits.ref} to i{self.lanes}")
+        found = self._new("i1", f"icmp ne {mask.type} {mask.ref}, 0")
+        return self._new("i64", f"zext i1 {found.ref} to i64")
+
     def minus_infinity(self) -> Value:
         """A vector of minus infinities."""
-        lane = f"{self.element} 0xFFF0000000000000"
-        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
+        return self._constant(float("-inf"))
 
     def raise_to(self, value: Value, floor: Value) -> Value:
         """``max(value, floor)`` of two vectors, with NaN in `value` kept."""
@@ -359,6 +378,14 @@ class Builder:
         return tuple(merged)
 
     # -- helpers -----------------------------------------------------------------------------------
+
+    def _constant(self, number: float) -> Value:
+        """A vector with a number, rounded to the element type, in every lane."""
+        if self.element == "float":  # LLVM writes floats with the digits of a double that is one
+            (number,) = struct.unpack("f", struct.pack("f", number))
+        (digits,) = struct.unpack("<Q", struct.pack("<d", number))
+        lane = f"{self.element} 0x{digits:016X}"
+        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
 
     def _new(self, kind: str, text: str) -> Value:
         value = self._name(kind)

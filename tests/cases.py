@@ -160,6 +160,12 @@ def dtype_of(case: Case, data_format: str, target: str) -> str:
     return DTYPES[turn % 2]
 
 
+def summed(case: Case, data_format: str) -> str:
+    """The algorithm that adds products as they are, so that whole numbers stay exact; Winograd's has its own tests."""
+    alone = data_format == "channels_last" and case.groups == case.channels[0] == case.channels[1] > 1
+    return "depthwise" if alone else "direct"
+
+
 def by_definition(case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str) -> Array:
     """What the definition says, in float64."""
     return reference.conv(x, kernel, bias, data_format=data_format, **case.arguments)

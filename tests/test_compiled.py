@@ -17,6 +17,7 @@ from tests.cases import (
     by_definition,
     by_torch,
     dtype_of,
+    summed,
 )
 
 from tweakconv import PreparedConv2D, compile_conv2d, conv2d
@@ -27,7 +28,8 @@ TARGETS = runnable_targets()
 
 def compiled(case: Case, data_format: str, dtype: str, target: str, *, whole: bool = False) -> tuple[Any, ...]:
     x, kernel, bias = case.arrays(data_format, dtype, whole=whole)
-    conv = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **case.arguments)
+    arguments = {**case.arguments, "data_format": data_format, "algorithm": summed(case, data_format)}
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)
     return conv, x, kernel, bias
 
 

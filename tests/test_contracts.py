@@ -197,7 +197,8 @@ def test_bits_of_a_pixel_do_not_depend_on_batch_image_size_or_place(case: Case, 
                  case.groups, batch=3)  # fmt: skip
     x, kernel, bias = three.arrays(data_format, np.float32)
     rows, columns = (1, 2) if data_format == "channels_last" else (2, 3)
-    conv = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, target=target, **three.arguments)
+    more = {"data_format": data_format, "target": target, "algorithm": "direct"}
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, **more, **three.arguments)
     whole = conv(x)
     for n in range(3):
         assert_same_bits(conv(x[n : n + 1]), whole[n : n + 1])
@@ -231,10 +232,12 @@ def test_padding_gives_the_bits_of_an_image_with_zeros_around_it(data_format: st
 def test_the_function_and_the_prepared_convolution_give_the_same_bits_for_every_call() -> None:
     case = HEAVY[0]
     x, kernel, bias = case.arrays("channels_last", np.float32)
-    conv = compile_conv2d(kernel, bias, input_shape=(1, 9, 9, 24), **case.arguments)  # made for another size
-    first = conv(x)
-    assert_same_bits(conv(x), first)
-    assert_same_bits(conv2d(x, kernel, bias, **case.arguments), first)
+    for algorithm in ("direct", "winograd"):
+        arguments = {**case.arguments, "algorithm": algorithm}
+        conv = compile_conv2d(kernel, bias, input_shape=(1, 9, 9, 24), **arguments)  # made for another size
+        first = conv(x)
+        assert_same_bits(conv(x), first)
+        assert_same_bits(conv2d(x, kernel, bias, **arguments), first)
 
 
 # -- Threads and forks ---------------------------------------------------------------------------------------------

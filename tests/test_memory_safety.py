@@ -31,6 +31,8 @@ from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 from tweakconv import compile_conv2d, conv2d, filter2d
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import FINITE, Call
+from tweakconv.compiler.choose import choose
+from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import get_target, runnable_targets
 from tweakconv.geometry import ConvGeometry
@@ -87,37 +89,39 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         double=dtype == "float64",
         relu=case.activation == "relu",
     )
-    built = build(spec, get_target(target))
-    plan, schedule = built.choice.plan, built.choice.schedule
-    out, channels = geometry.output_size, case.channels[1]
-    y_shape = (case.batch, *out, channels) if last else (case.batch, channels, *out)
-    y = guarded(np.full(y_shape, np.nan, dtype), side)
-    x_strides, y_strides = (
-        tuple(a.strides[axis] // a.itemsize for axis in ((0, 1, 3) if last else (0, 2, 1))) for a in (x, y)
-    )
-    call = Call(case.batch, geometry, x_strides, y_strides, threads=1)
-    addends = np.zeros(channels, dtype) if bias is None else bias
-    counter = guarded(np.zeros(1, np.int64), side)
-    handed = [
-        guarded(x, side),
-        guarded(schedule.pack(plan, kernel), side),
-        guarded(schedule.pack_bias(plan, addends), side),
-        y,
-        guarded(np.array(schedule.integers(plan, call), np.int64), side),
-        counter,
-        guarded(np.zeros(plan.window_bytes, np.uint8), side),
-    ]
-    expected = by_definition(case, x, kernel, bias, data_format)
-    for flags in (FINITE, 0):
-        counter[...] = 0
+    for algorithm in ("auto", *(["winograd"] if winograd.applies(spec) and case.channels != (1, 1) else [])):
+        built = build(choose(spec, get_target(target), algorithm=algorithm))
+        plan, schedule = built.choice.plan, built.choice.schedule
+        out, channels = geometry.output_size, case.channels[1]
+        y_shape = (case.batch, *out, channels) if last else (case.batch, channels, *out)
+        y = guarded(np.full(y_shape, np.nan, dtype), side)
+        x_strides, y_strides = (
+            tuple(a.strides[axis] // a.itemsize for axis in ((0, 1, 3) if last else (0, 2, 1))) for a in (x, y)
+        )
+        call = Call(case.batch, geometry, x_strides, y_strides, threads=1)
+        addends = np.zeros(channels, dtype) if bias is None else bias
+        counter = guarded(np.zeros(1, np.int64), side)
+        handed = [
+            guarded(x, side),
+            guarded(schedule.pack(plan, kernel), side),
+            guarded(schedule.pack_bias(plan, addends), side),
+            y,
+            guarded(np.array(schedule.integers(plan, call), np.int64), side),
+            counter,
+            guarded(np.zeros(plan.window_bytes, np.uint8), side),
+        ]
+        expected = by_definition(case, x, kernel, bias, data_format)
+        rounding = 1e-5 * abs(expected).max() if algorithm == "winograd" else 0
+        for flags in (FINITE, 0):
+            counter[...] = 0
+            y[...] = np.nan
+            built.code.run(*(a.ctypes.data for a in handed), flags)
+            np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
+        # And through the front door, where only input and output can be placed.
+        arguments = {**case.arguments, "data_format": data_format, "algorithm": built.choice.algorithm}
         y[...] = np.nan
-        built.code.run(*(a.ctypes.data for a in handed), flags)
-        np.testing.assert_array_equal(y, expected)
-    # And through the front door, where only input and output can be placed.
-    arguments = {**case.arguments, "data_format": data_format}
-    y[...] = np.nan
-    compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)(handed[0], out=y)
-    np.testing.assert_array_equal(y, expected)
+        compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)(handed[0], out=y)
+        np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
 
 
 def random_case(rng: random.Random) -> Case:
@@ -350,7 +354,7 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
     x, kernel, bias = case.arrays(data_format, np.float32, whole=True)
     expected = by_definition(case, x, kernel, bias, data_format)
     spec = ConvSpec((3, 3), (1, 1), (1, 1), 3, 5, 1, channels_last, double=False, relu=False)
-    built = build(spec, get_target())
+    built = build(choose(spec, get_target()))
     plan, schedule = built.choice.plan, built.choice.schedule
     axes = (0, 1, 3) if channels_last else (0, 2, 1)
     steps = [step // 8 for step in np.empty(expected.shape).strides]

@@ -226,8 +226,10 @@ def test_the_process_ends_while_helpers_wait_and_may_convolve_at_its_end(run_pyt
     import numpy as np, tweakconv
     tweakconv.set_num_threads(3)
     x, kernel = np.ones((1, 60, 60, 32), np.float32), np.ones((3, 3, 32, 64), np.float32)
-    atexit.register(lambda: print(tweakconv.conv2d(x, kernel)[0, 1, 1, 1]))
+    def convolve():
+        return tweakconv.conv2d(x, kernel, algorithm="direct")
+    atexit.register(lambda: print(convolve()[0, 1, 1, 1]))
     """
-    for first in ("", "tweakconv.conv2d(x, kernel)"):
+    for first in ("", "convolve()"):
         done = run_python(program + first)
         assert (done.returncode, done.stdout, done.stderr) == (0, "288.0\n", ""), done

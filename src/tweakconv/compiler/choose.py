@@ -19,7 +19,7 @@ ALGORITHMS = ("auto", "direct", "depthwise", "winograd")
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
 
-_PACKING_CYCLES = 150
+_PACKING_CYCLES = 70
 """Cycles for each weight that is transformed and packed, where a call does that as well."""
 
 

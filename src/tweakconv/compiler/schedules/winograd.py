@@ -31,10 +31,12 @@ from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-_FIELDS = (
+FIELDS = (
     "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "tile_rows", "tile_columns",
     "tiles_per_task", "shares", "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
 )  # fmt: skip
+"""The run-time integers of one call, in order; strides count elements."""
+
 _TILE = 4
 _PATCH = _TILE + 2
 _POINTS = _PATCH * _PATCH
@@ -170,7 +172,7 @@ def unpack(plan: WinogradPlan, packed: FloatArray) -> FloatArray:
 
 
 def integers(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `_FIELDS`."""
+    """The run-time integers of a call, in the order of `FIELDS`."""
     rows, columns = call.geometry.axes
     down, across = plan.spec.dilation
     tile_rows, tile_columns = tile_counts(plan.spec.dilation, (rows.output, columns.output))
@@ -368,7 +370,7 @@ class _Driver:
     ) -> None:
         """Take tasks (an image, a group, a share of the tiles) until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(_FIELDS)}
+        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
         block = plan.products.out_block
         self.flag = window
         self.v = b.at(window, _FLAG_ELEMENTS)

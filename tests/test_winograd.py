@@ -1,0 +1,227 @@
+"""The Winograd schedule: right to its rounding on every target, exact about what is not finite, chosen with reason."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.cases import Case, by_definition, by_torch
+
+from tweakconv import compile_conv2d, conv2d, reference, set_num_threads
+from tweakconv.compiler import jit
+from tweakconv.compiler.call import Call
+from tweakconv.compiler.choose import choose
+from tweakconv.compiler.schedules import winograd
+from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
+from tweakconv.compiler.threads import get_num_threads
+from tweakconv.geometry import ConvGeometry
+
+Array = NDArray[np.floating[Any]]
+
+CASES = (
+    Case("one tile exactly", (6, 6), (16, 16)),
+    Case("less than a tile", (3, 4), (5, 7)),
+    Case("one channel", (9, 10), (1, 3), padding="same"),
+    Case("tails everywhere", (13, 22), (19, 37), padding="same", activation="relu"),
+    Case("more tiles than at a time", (50, 47), (8, 16), padding="same"),
+    Case("batch", (10, 11), (6, 20), padding="same", batch=3, bias=False),
+    Case("groups", (9, 14), (22, 40), groups=2, padding="same", batch=2),
+    Case("dilation", (23, 30), (7, 18), dilation_rate=(2, 3), padding="same", activation="relu"),
+    Case("dilation with more phases than rows", (9, 40), (4, 17), dilation_rate=(4, 7), padding=((2, 1), (0, 5))),
+    Case("pads wider than the kernel", (5, 6), (3, 4), padding=((7, 0), (1, 9))),
+    Case("pads that crop", (17, 19), (3, 70), padding=((-2, 1), (3, -4))),
+    Case("full", (7, 8), (33, 5), padding="full"),
+    Case("sum of many channels", (9, 8), (530, 20), padding="same", activation="relu"),
+)
+
+
+def prepared(case: Case, kernel: Array, bias: Array | None, **more: Any) -> Any:
+    shape = case.x_shape("channels_last")
+    return compile_conv2d(kernel, bias, input_shape=shape, algorithm="winograd", **case.arguments, **more)
+
+
+def scale_of(case: Case, x: Array, kernel: Array) -> Array:
+    """The sum of absolute products, which rounding errors are measured by."""
+    arguments = {**case.arguments, "activation": None}
+    return np.asarray(reference.conv(abs(x), abs(kernel), **arguments))
+
+
+@pytest.mark.parametrize("target", runnable_targets())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_results_are_right_to_a_few_roundings(case: Case, target: str) -> None:
+    x, kernel, bias = case.arrays("channels_last", np.float32)
+    y = prepared(case, kernel, bias, target=target)(x)
+    bound = 3e-6 * scale_of(case, x, kernel).max()
+    assert abs(y - by_definition(case, x, kernel, bias, "channels_last")).max() < bound
+    assert abs(y - by_torch(case, x, kernel, bias, "channels_last")).max() < bound
+
+
+@pytest.mark.parametrize("target", runnable_targets())
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_reaches_exactly_the_outputs_whose_taps_touch_it(value: float, target: str) -> None:
+    for case in CASES:
+        x, kernel, bias = case.arrays("channels_last", np.float32)
+        rng = np.random.default_rng(5)
+        x.reshape(-1)[rng.integers(x.size, size=1 + x.size // 300)] = value
+        y = prepared(case, kernel, bias, target=target)(x)
+        expected = by_definition(case, x, kernel, bias, "channels_last")
+        finite = np.isfinite(expected)
+        np.testing.assert_array_equal(y[~finite], expected[~finite])
+        clean = np.where(np.isfinite(x), x, 0)
+        assert abs(y[finite] - expected[finite]).max(initial=0) < 3e-6 * scale_of(case, clean, kernel).max()
+
+
+def test_sums_that_fit_do_not_overflow_in_the_transforms() -> None:
+    x = np.full((1, 6, 6, 16), 1.5e38, np.float32)
+    x[:, ::2] *= -1
+    kernel = np.zeros((3, 3, 16, 16), np.float32)
+    kernel[1, 1, 3] = 1
+    y = compile_conv2d(kernel, input_shape=x.shape, algorithm="winograd")(x)
+    np.testing.assert_array_equal(y, conv2d(x, kernel, algorithm="direct"))
+
+
+@pytest.mark.parametrize("channels", [64, 256, 512])
+@pytest.mark.parametrize("data", ["normal", "after a ReLU"])
+def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, data: str) -> None:
+    """Both as RMS(error) / RMS(sum of |x||w|), against float64; the plain sum adds product after product in float32."""
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((1, 14, 14, channels)).astype(np.float32)
+    if data != "normal":
+        x = np.maximum(x, 0)
+    kernel = (rng.standard_normal((3, 3, channels, 16)) / np.sqrt(9 * channels)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), (0, 1)).transpose(3, 4, 2, 0, 1)
+    products = windows.reshape(-1, 144, 1) * kernel.reshape(-1, 1, 16)  # in float32, tap by tap
+    plain = np.add.accumulate(products, 0, dtype=np.float32)[-1].reshape(12, 12, 16)
+    exact = reference.conv(x, kernel)[0]
+    ours = compile_conv2d(kernel, input_shape=x.shape, algorithm="winograd")(x)[0]
+
+    def error(y: Array) -> float:
+        return float(np.sqrt(np.mean((y - exact) ** 2)))
+
+    assert error(ours) <= 3 * error(plain)
+
+
+def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the_input() -> None:
+    rng = np.random.default_rng(9)
+    x = rng.standard_normal((3, 41, 38, 24)).astype(np.float32)
+    kernel = rng.standard_normal((3, 3, 24, 40)).astype(np.float32)
+    conv = compile_conv2d(kernel, input_shape=x.shape, padding="same", algorithm="winograd")
+    before = get_num_threads()
+    try:
+        set_num_threads(1)
+        y = conv(x)
+        for threads in (2, 3, 4):
+            set_num_threads(threads)
+            np.testing.assert_array_equal(conv(x), y)
+            np.testing.assert_array_equal(conv(x[1:2]), y[1:2])
+            np.testing.assert_array_equal(conv(x[::-1]), y[::-1])
+            np.testing.assert_array_equal(conv(np.asfortranarray(x)), y)
+    finally:
+        set_num_threads(before)
+
+
+def test_several_threads_really_share_the_tiles() -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 64, 64, 1, channels_last=True, double=False, relu=False)
+    plan = winograd.plan(spec, TARGETS["avx512"])
+    geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=64, out_channels=64)
+    fields = dict(
+        zip(winograd.FIELDS, winograd.integers(plan, Call(1, geometry, (0, 0, 1), (0, 0, 1), 2)), strict=True)
+    )
+    assert fields["tile_rows"] * fields["tile_columns"] == 14 * 14
+    assert fields["shares"] == 6
+    assert fields["shares"] * fields["tiles_per_task"] >= 14 * 14
+
+
+def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic() -> None:
+    """With G g as printed and B^T, A^T as the code applies them: found by applying them to unit vectors."""
+
+    class Numbers:
+        add = staticmethod(lambda a, b: a + b)
+        subtract = staticmethod(lambda a, b: a - b)
+        times = staticmethod(lambda a, number: a * number)
+        scaled = staticmethod(lambda a, number, b: a * number + b)
+
+    rng = np.random.default_rng(1)
+    d, g = rng.standard_normal(6), rng.standard_normal(3)
+    values = np.array(winograd.input_transform(Numbers(), list(d))) * (winograd.kernel_transform() @ g)  # type: ignore[arg-type]
+    outputs = winograd.output_transform(Numbers(), list(values))  # type: ignore[arg-type]
+    np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
+
+
+def test_it_is_chosen_for_layers_that_gain_and_the_explanation_says_so() -> None:
+    def chosen(size: int, channels: tuple[int, int], **more: Any) -> Any:
+        kernel = np.ones((3, 3, *channels), more.pop("dtype", np.float32))
+        return compile_conv2d(kernel, input_shape=(1, size, size, channels[0]), padding="same", **more)
+
+    assert "algorithm  winograd: estimated to take 0." in chosen(56, (64, 64)).explain()
+    assert chosen(28, (256, 256), dilation_rate=2).built.choice.algorithm == "winograd"
+    for conv in (
+        chosen(56, (3, 4)),
+        chosen(7, (512, 512)),
+        chosen(56, (64, 64), strides=2),
+        chosen(56, (64, 64), dtype=np.float64),
+        chosen(56, (64, 64), algorithm="direct"),
+    ):
+        assert conv.built.choice.algorithm == "direct"
+
+
+def test_a_single_call_counts_the_packing_of_the_weights() -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 256, 256, 1, channels_last=True, double=False, relu=False)
+    target = TARGETS["avx512"]
+    assert choose(spec, target, (14, 14)).algorithm == "winograd"
+    assert choose(spec, target, (14, 14), packs=True).algorithm == "direct"
+    assert choose(spec, target, (112, 112), packs=True).algorithm == "winograd"
+
+
+def test_kernels_that_are_not_finite_are_summed_directly() -> None:
+    kernel = np.ones((3, 3, 32, 32), np.float32)
+    kernel[1, 1, 1, 1] = np.inf
+    conv = compile_conv2d(kernel, input_shape=(1, 56, 56, 32), padding="same")
+    assert conv.built.choice.algorithm == "direct"
+    with pytest.raises(ValueError, match=r"algorithm: received 'winograd'.*NaN or infinity"):
+        compile_conv2d(kernel, input_shape=(1, 56, 56, 32), algorithm="winograd")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'depthwise', 'winograd'"),
+        (
+            {"algorithm": "winograd", "strides": 2},
+            r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
+        ),
+        ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
+        ({"algorithm": "depthwise"}, r"algorithm: received 'depthwise', which computes as many groups"),
+    ],
+)
+def test_an_algorithm_that_does_not_compute_the_convolution_is_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        conv2d(np.ones((1, 8, 8, 8), np.float32), np.ones((3, 3, 8, 4)), **arguments)
+
+
+def test_a_copy_holds_the_kernel_that_was_packed() -> None:
+    case = CASES[6]
+    x, kernel, bias = case.arrays("channels_last", np.float32)
+    conv = prepared(case, kernel, bias)
+    np.testing.assert_array_equal(conv.built.choice.schedule.unpack(conv.built.choice.plan, conv._weights), kernel)
+    np.testing.assert_array_equal(copy.deepcopy(conv)(x), conv(x))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_compiles_without_calls_to_a_library(target: str) -> None:
+    spec = ConvSpec((3, 3), (1, 1), (2, 1), 30, 50, 1, channels_last=True, double=False, relu=True)
+    text = jit.assembly(winograd.emit(winograd.plan(spec, TARGETS[target])), TARGETS[target])
+    calls = {line.split()[-1] for line in text.splitlines() if line.split()[:1] in (["callq"], ["bl"])}
+    assert calls
+    assert all(name.startswith(("transform_", "products_", "direct_", "fill", ".L")) for name in calls)
+
+
+@pytest.mark.parametrize("channels", [(8, 8), (64, 64), (512, 512), (2048, 1024)])
+def test_working_space_of_a_thread_is_at_most_4_mb(channels: tuple[int, int]) -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False, relu=False)
+    for name in runnable_targets():
+        assert winograd.plan(spec, get_target(name)).window_bytes <= 4_000_000

@@ -15,6 +15,8 @@ from tweakconv.compiler import jit
 from tweakconv.compiler.call import Call
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.schedules import winograd
+from tweakconv.compiler.schedules.winograd_driver import FIELDS
+from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform, output_transform
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
 from tweakconv.compiler.threads import get_num_threads
@@ -124,16 +126,36 @@ def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the
         set_num_threads(before)
 
 
-def test_several_threads_really_share_the_tiles() -> None:
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), 64, 64, 1, channels_last=True, double=False, relu=False)
+@pytest.mark.parametrize(("channels", "shares"), [((64, 64), (6, 1)), ((512, 512), (1, 2)), ((512, 192), (2, 1))])
+def test_threads_share_tiles_or_where_weights_are_many_channels(
+    channels: tuple[int, int], shares: tuple[int, int]
+) -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False, relu=False)
     plan = winograd.plan(spec, TARGETS["avx512"])
-    geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=64, out_channels=64)
-    fields = dict(
-        zip(winograd.FIELDS, winograd.integers(plan, Call(1, geometry, (0, 0, 1), (0, 0, 1), 2)), strict=True)
-    )
+    geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
+    call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads=2)
+    fields = dict(zip(FIELDS, winograd.integers(plan, call), strict=True))
     assert fields["tile_rows"] * fields["tile_columns"] == 14 * 14
-    assert fields["shares"] == 6
-    assert fields["shares"] * fields["tiles_per_task"] >= 14 * 14
+    assert (fields["tile_shares"], fields["channel_shares"]) == shares
+    assert fields["tile_shares"] * fields["tiles_per_task"] >= 14 * 14
+    assert fields["channel_shares"] * fields["blocks_per_task"] == plan.products.out_block_count
+
+
+def test_the_same_bits_where_threads_share_channels() -> None:
+    rng = np.random.default_rng(10)
+    x = rng.standard_normal((1, 30, 31, 256)).astype(np.float32)
+    kernel = rng.standard_normal((3, 3, 256, 250)).astype(np.float32)
+    conv = compile_conv2d(kernel, input_shape=x.shape, padding="same", algorithm="winograd")
+    before = get_num_threads()
+    try:
+        set_num_threads(1)
+        y = conv(x)
+        for threads in (2, 3, 4):
+            set_num_threads(threads)
+            np.testing.assert_array_equal(conv(x), y)
+    finally:
+        set_num_threads(before)
+    np.testing.assert_allclose(y, conv2d(x, kernel, padding="same", algorithm="direct"), atol=2e-3)
 
 
 def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic() -> None:
@@ -147,8 +169,8 @@ def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic(
 
     rng = np.random.default_rng(1)
     d, g = rng.standard_normal(6), rng.standard_normal(3)
-    values = np.array(winograd.input_transform(Numbers(), list(d))) * (winograd.kernel_transform() @ g)  # type: ignore[arg-type]
-    outputs = winograd.output_transform(Numbers(), list(values))  # type: ignore[arg-type]
+    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform() @ g)  # type: ignore[arg-type]
+    outputs = output_transform(Numbers(), list(values))  # type: ignore[arg-type]
     np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
 
 

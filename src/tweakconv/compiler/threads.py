@@ -11,6 +11,7 @@ import operator
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 _VARIABLE = "TWEAKCONV_NUM_THREADS"
 
 _MOST_HELPERS = 255
+
+_PATIENCE = 200e-6
+"""Seconds to look for the end of helpers before sleeping until woken."""
 
 
 def get_num_threads() -> int:
@@ -129,7 +133,7 @@ class _Helpers:
         waiting = helpers
         while waiting:
             try:
-                errors.append(ended.get())
+                errors.append(_soon(ended))
                 waiting -= 1
             except BaseException as interrupt:
                 errors.append(interrupt)
@@ -159,6 +163,14 @@ class _Helpers:
                 error = raised
             ended.put(error)
             del work, ended  # hold no one's buffers while waiting
+
+
+def _soon(ended: queue.SimpleQueue[BaseException | None]) -> BaseException | None:
+    """The next entry; helpers end at nearly the same time, and sleeping until woken takes longer than they do."""
+    latest = time.perf_counter() + _PATIENCE
+    while ended.empty() and time.perf_counter() < latest:
+        time.sleep(0)  # lets go of the interpreter, which the helper needs to say that it has ended
+    return ended.get()
 
 
 def _from_environment() -> int:

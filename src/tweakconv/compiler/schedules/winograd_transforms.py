@@ -1,0 +1,143 @@
+"""The transforms of Winograd's F(4x4, 3x3), as mathematics and as code.
+
+Along one axis, 4 outputs of a kernel of 3 taps depend on 6 inputs. Both are values of polynomials at the points 0,
+±1/√2, ±√2 and ∞: kernel and inputs are evaluated there, multiplied point by point, and the products interpolated
+(Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). These points round half as much as the usual
+0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, at 64 channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tweakconv.arrays import FloatArray
+from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.spec import ConvSpec
+
+TILE = 4
+PATCH = TILE + 2
+POINTS = PATCH * PATCH
+
+_ROOT = 2**0.5
+
+
+def kernel_transform() -> FloatArray:
+    """The matrix (6, 3) that evaluates a kernel of 3 taps at the points, divided by what interpolation needs."""
+    points = np.array([0, 1 / _ROOT, -1 / _ROOT, _ROOT, -_ROOT])
+    matrix = np.zeros((PATCH, 3))
+    for row, point in enumerate(points):
+        matrix[row] = point ** np.arange(3) / np.prod(point - np.delete(points, row))
+    matrix[5, 2] = 1
+    return matrix
+
+
+def input_transform(b: Builder, d: list[Value]) -> list[Value]:
+    """Six inputs of a row or column at the six points."""
+    near, odd_near = b.scaled(d[2], -2, d[4]), b.times(b.scaled(d[1], -2, d[3]), 1 / _ROOT)
+    far, odd_far = b.scaled(d[2], -0.5, d[4]), b.times(b.scaled(d[1], -0.5, d[3]), _ROOT)
+    return [
+        b.scaled(d[2], -2.5, b.add(d[0], d[4])),
+        b.add(near, odd_near),
+        b.subtract(near, odd_near),
+        b.add(far, odd_far),
+        b.subtract(far, odd_far),
+        b.scaled(d[3], -2.5, b.add(d[1], d[5])),
+    ]
+
+
+def output_transform(b: Builder, m: list[Value]) -> list[Value]:
+    """Four outputs of a row or column from the products at the six points."""
+    near, odd_near = b.add(m[1], m[2]), b.subtract(m[1], m[2])
+    far, odd_far = b.add(m[3], m[4]), b.subtract(m[3], m[4])
+    return [
+        b.add(m[0], b.add(near, far)),
+        b.scaled(odd_near, 1 / _ROOT, b.times(odd_far, _ROOT)),
+        b.scaled(near, 0.5, b.times(far, 2)),
+        b.scaled(odd_near, _ROOT / 4, b.scaled(odd_far, 2 * _ROOT, m[5])),
+    ]
+
+
+def emit_input_transform(b: Builder, tiles: int, channels: int) -> None:
+    """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors."""
+    lanes = b.lanes
+    point = tiles * channels
+
+    def body(x: Value, x_row: Value, x_column: Value, v: Value) -> None:
+        columns = [x_column * j for j in range(PATCH)]
+
+        def some(channel: Value) -> None:
+            patch = []
+            for i in range(PATCH):
+                row = b.at(b.at(x, x_row * i), channel)
+                patch.append([b.load(b.at(row, column), lanes) for column in columns])
+            down = [input_transform(b, [patch[i][j] for i in range(PATCH)]) for j in range(PATCH)]
+            target = b.at(v, channel)
+            for i in range(PATCH):
+                for j, value in enumerate(input_transform(b, [down[j][i] for j in range(PATCH)])):
+                    b.store(value, b.at(target, (i * PATCH + j) * point))
+
+        b.loop(0, channels, some, step=lanes, once=True)
+
+    b.function("transform_input", {"x": "ptr", "x_row": "i64", "x_column": "i64", "v": "ptr"}, body)
+
+
+def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) -> None:
+    """Define ``transform_output_WIDTH(m, y, y_row, bias, rows, columns, flag)`` for a block of output channels.
+
+    Products at one point lie `point` elements from those at the next. It stores the tile's first `rows` x `columns`
+    outputs, and 1 at `flag` where some output is not finite, else 0.
+    """
+    lanes = b.lanes
+    y_column = spec.dilation[1] * spec.out_pixel_stride
+
+    def body(m: Value, y: Value, y_row: Value, bias: Value, rows: Value, columns: Value, flag: Value) -> None:
+        unwanted = b.stack_room(width)
+        inside = [b.compare("sgt", columns, j) for j in range(TILE)]
+        targets = []
+        for i in range(TILE):
+            below, row = rows > i, b.at(y, y_row * i)
+            targets.append([b.select(b.both(below, inside[j]), b.at(row, j * y_column), unwanted) for j in range(TILE)])
+
+        def some(start: Value, bad: Value, filled: int) -> list[Value]:
+            products = [b.load(b.at(b.at(m, start), k * point), lanes) for k in range(POINTS)]
+            down = [output_transform(b, products[j::PATCH]) for j in range(PATCH)]
+            addend = b.load(b.at(bias, start), lanes)
+            for i in range(TILE):
+                for j, value in enumerate(output_transform(b, [column[i] for column in down])):
+                    total = b.add(value, addend)
+                    bad = b.scaled(total, 0, bad)  # a NaN or an infinity times 0 is NaN
+                    if spec.relu:
+                        total = b.raise_to(total, b.zero())
+                    b.store_part(total, b.at(targets[i][j], start), filled)
+            return [bad]
+
+        whole = width // lanes * lanes
+        (bad,) = b.loop(0, whole, lambda start, bad: some(start, bad, lanes), [b.zero()], step=lanes)
+        if width % lanes:
+            (bad,) = some(b.integer(whole), bad, width % lanes)
+        b.store(b.any_nan(bad), flag)
+
+    pointers = dict.fromkeys(("m", "y", "bias", "flag"), "ptr")
+    names = ("m", "y", "y_row", "bias", "rows", "columns", "flag")
+    b.function(f"transform_output_{width}", {name: pointers.get(name, "i64") for name in names}, body)
+
+
+def emit_fill(b: Builder, spec: ConvSpec, channels: int) -> None:
+    """Define ``fill(patch, x, ih, iw, height, width, x_row)``: a tile's inputs, with zeros outside of the image.
+
+    A pixel takes room for `channels`, which may be more than there are.
+    """
+
+    def body(patch: Value, x: Value, ih: Value, iw: Value, height: Value, width: Value, x_row: Value) -> None:
+        def pixel(i: Value, j: Value) -> None:
+            row, column = ih + i * spec.dilation[0], iw + j * spec.dilation[1]
+            target = b.at(patch, (i * PATCH + j) * channels)
+            b.fill_zero(target, channels)
+            source = b.at(x, row * x_row + column * spec.pixel_stride)
+            inside = b.both(row.below(height), column.below(width))
+            b.when(inside, lambda: b.copy(target, source, spec.group_in))
+
+        b.loop(0, PATCH, lambda i: b.loop(0, PATCH, lambda j: pixel(i, j), once=True), once=True)
+
+    integers = dict.fromkeys(("ih", "iw", "height", "width", "x_row"), "i64")
+    b.function("fill", {"patch": "ptr", "x": "ptr", **integers}, body)

@@ -113,7 +113,7 @@ CASES = (
     Case("an even number of blocks", (7, 29), (64, 64), padding="same", activation="relu"),
     Case("groups", (8, 19), (6, 10), groups=2, padding="same", activation="relu"),
     Case("groups wider than a vector", (6, 7), (10, 36), groups=2, strides=(2, 1), padding="full"),
-    Case("depthwise", (9, 21), (19, 19), groups=19, padding="same"),
+    Case("grouped", (9, 21), (19, 19), groups=19, padding="same"),
     Case("depthwise of a few channels", (9, 30), (3, 3), groups=3, strides=(2, 2), padding="same", batch=2),
     Case(
         "depthwise dilated",
@@ -134,6 +134,11 @@ CASES = (
         padding="same_lower",
         activation="relu",
     ),
+    Case("groups of two", (9, 21), (26, 26), kernel=(3, 5), groups=13, padding="same", activation="relu", batch=2),
+    Case("groups of four", (11, 18), (36, 36), groups=9, strides=(2, 1), dilation_rate=(1, 3), padding="full"),
+    Case("groups of eight", (7, 30), (40, 40), kernel=(2, 2), groups=5, strides=(1, 2), padding=((1, 0), (0, 4))),
+    Case("groups of four, sum in parts", (20, 22), (20, 20), kernel=(13, 14), groups=5, padding="same"),
+    Case("groups of three", (9, 13), (21, 21), groups=7, strides=(1, 2), padding="same"),
     Case("depthwise with three of each", (8, 8), (5, 15), groups=5, strides=(2, 2), dilation_rate=(1, 2)),
     # Sums, blocks and windows so large that they are cut
     Case("sum cut along the channels", (3, 15), (700, 9), kernel=(1, 1), activation="relu"),
@@ -160,10 +165,10 @@ def dtype_of(case: Case, data_format: str, target: str) -> str:
     return DTYPES[turn % 2]
 
 
-def summed(case: Case, data_format: str) -> str:
+def summed(case: Case) -> str:
     """The algorithm that adds products as they are, so that whole numbers stay exact; Winograd's has its own tests."""
-    alone = data_format == "channels_last" and case.groups == case.channels[0] == case.channels[1] > 1
-    return "depthwise" if alone else "direct"
+    depthwise = case.groups == case.channels[0] == case.channels[1]
+    return "direct" if case.kernel == (3, 3) and case.strides == (1, 1) and not depthwise else "auto"
 
 
 def by_definition(case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str) -> Array:

@@ -28,7 +28,7 @@ TARGETS = runnable_targets()
 
 def compiled(case: Case, data_format: str, dtype: str, target: str, *, whole: bool = False) -> tuple[Any, ...]:
     x, kernel, bias = case.arrays(data_format, dtype, whole=whole)
-    arguments = {**case.arguments, "data_format": data_format, "algorithm": summed(case, data_format)}
+    arguments = {**case.arguments, "data_format": data_format, "algorithm": summed(case)}
     conv = compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)
     return conv, x, kernel, bias
 

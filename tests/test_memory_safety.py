@@ -89,7 +89,10 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         double=dtype == "float64",
         relu=case.activation == "relu",
     )
-    for algorithm in ("auto", *(["winograd"] if winograd.applies(spec) and case.channels != (1, 1) else [])):
+    for algorithm in (
+        "auto",
+        *(["winograd"] if winograd.applies(spec, get_target(target)) and case.channels != (1, 1) else []),
+    ):
         built = build(choose(spec, get_target(target), algorithm=algorithm))
         plan, schedule = built.choice.plan, built.choice.schedule
         out, channels = geometry.output_size, case.channels[1]

@@ -12,6 +12,7 @@ from tests.cases import CASES, FORMATS, Case, by_definition
 
 import tweakconv as tc
 from tweakconv.compiler.choose import choose
+from tweakconv.compiler.target import TARGETS
 
 COPIED = [case for case in CASES if np.prod(case.kernel_shape) < 20_000]
 
@@ -52,14 +53,15 @@ def test_an_explanation_names_sizes_pads_schedule_operations_and_bytes() -> None
     assert f"input {2 * 28 * 28 * 4 * 4:,}, output {2 * 10 * 10 * 8 * 4:,}" in text
 
 
-def test_depthwise_convolutions_have_a_schedule_of_their_own_in_channels_last() -> None:
-    kernel = np.ones((3, 3, 1, 32), np.float32)
-    last = tc.compile_conv2d(kernel, input_shape=(1, 28, 28, 32), groups=32)
-    first = tc.compile_conv2d(kernel, input_shape=(1, 32, 28, 28), groups=32, data_format="channels_first")
-    assert [choose(conv.spec, conv.built.choice.plan.target).algorithm for conv in (last, first)] == [
-        "depthwise",
-        "direct",
-    ]
+@pytest.mark.parametrize(("each", "expected"), [(1, "grouped"), (4, "grouped"), (3, "direct"), (64, "direct")])
+def test_small_groups_have_a_schedule_of_their_own_in_channels_last(each: int, expected: str) -> None:
+    kernel = np.ones((5, 5, each, 192), np.float32)
+    last = tc.compile_conv2d(kernel, input_shape=(1, 28, 28, 192), groups=192 // each, target="x86-64")
+    assert last.built.choice.algorithm == ("direct" if each == 4 else expected)  # its vectors hold no more than four
+    wide = choose(last.spec, TARGETS["avx512"], (24, 24))
+    assert wide.algorithm == expected
+    first = tc.compile_conv2d(kernel, input_shape=(1, 192, 28, 28), groups=192 // each, data_format="channels_first")
+    assert first.built.choice.algorithm == "direct"
 
 
 def test_strides_beyond_what_is_computed_are_refused_where_they_would_matter() -> None:

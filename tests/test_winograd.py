@@ -211,13 +211,13 @@ def test_kernels_that_are_not_finite_are_summed_directly() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'depthwise', 'winograd'"),
+        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'winograd'"),
         (
             {"algorithm": "winograd", "strides": 2},
             r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
         ),
         ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
-        ({"algorithm": "depthwise"}, r"algorithm: received 'depthwise', which computes as many groups"),
+        ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes groups of as many"),
     ],
 )
 def test_an_algorithm_that_does_not_compute_the_convolution_is_refused(arguments: dict[str, Any], words: str) -> None:

@@ -61,7 +61,7 @@ def conv2d(
         Applied to the result; ``relu`` keeps NaN.
     out : ndarray, optional
         Where to write the result; in C order, apart from `x`.
-    algorithm : {"auto", "direct", "depthwise", "winograd"}
+    algorithm : {"auto", "direct", "grouped", "winograd"}
         "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does.
 
     Returns

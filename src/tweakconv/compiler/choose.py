@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tweakconv.compiler.schedules.direct import DirectPlan
     from tweakconv.compiler.schedules.winograd import WinogradPlan
 
-ALGORITHMS = ("auto", "direct", "depthwise", "winograd")
+ALGORITHMS = ("auto", "direct", "grouped", "winograd")
 
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
@@ -67,7 +67,7 @@ def choose(
         name, reason = _best(spec, target, out_size if finite else None, packs=packs)
     else:
         name, reason = algorithm, "asked for"
-        if name != "direct" and not SCHEDULES[name].applies(spec):
+        if name != "direct" and not SCHEDULES[name].applies(spec, target):
             raise ValueError(f"algorithm: received {name!r}, which computes {SCHEDULES[name].WHAT}; choose 'auto'")
         if name == "winograd" and not finite:
             raise ValueError("algorithm: received 'winograd', whose transforms spread the kernel's NaN or infinity")
@@ -75,12 +75,12 @@ def choose(
 
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> tuple[str, str]:
-    from tweakconv.compiler.schedules import depthwise, direct, winograd  # noqa: PLC0415
+    from tweakconv.compiler.schedules import direct, grouped, winograd  # noqa: PLC0415
 
-    if depthwise.applies(spec):
-        return "depthwise", "every channel is a group of its own, and vector lanes hold channels"
+    if grouped.applies(spec, target):
+        return "grouped", "groups are smaller than a vector; its lanes hold the channels of several"
     lanes = f"vector lanes hold {'output channels' if spec.channels_last else 'output columns'}"
-    if out_size is None or not winograd.applies(spec):
+    if out_size is None or not winograd.applies(spec, target):
         return "direct", f"it computes every geometry; {lanes}"
     plain = direct.estimate(direct.plan(spec, target), out_size)
     fast = winograd.estimate(winograd.plan(spec, target), out_size)

@@ -224,6 +224,12 @@ class Builder:
             f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer",
         )
 
+    def spread(self, vector: Value, group: int, member: int) -> Value:
+        """In every lane, the member of a number that the lane's group of lanes has: all of it where a group is one."""
+        if group == 1:
+            return vector
+        return self._shuffle(vector, vector, [lane - lane % group + member for lane in range(self.lanes)])
+
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
         """``a * b + c``: one rounding where the target fuses, two where LLVM would call a library for it."""
         if not self.target.fma:

@@ -2,11 +2,12 @@
 
 A schedule is a module with ``plan(spec, target)``, ``emit(plan)`` for its LLVM assembly, ``pack(plan, kernel)``,
 ``unpack(plan, packed)`` and ``pack_bias(plan, bias)`` for its weights, and ``integers(plan, call)`` for the run-time
-arguments of one call. All but the direct one say what they compute with ``applies(spec)`` and in words with ``WHAT``.
+arguments of one call. All but the direct one say what they compute with ``applies(spec, target)`` and in words with
+``WHAT``.
 """
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import depthwise, direct, winograd
+from tweakconv.compiler.schedules import direct, grouped, winograd
 
-SCHEDULES: dict[str, ModuleType] = {"direct": direct, "depthwise": depthwise, "winograd": winograd}
+SCHEDULES: dict[str, ModuleType] = {"direct": direct, "grouped": grouped, "winograd": winograd}

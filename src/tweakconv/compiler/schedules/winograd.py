@@ -103,7 +103,7 @@ WHAT = "3x3 kernels at stride 1, in float32 with channels_last"
 """What this schedule computes, in words."""
 
 
-def applies(spec: ConvSpec) -> bool:
+def applies(spec: ConvSpec, _target: Target) -> bool:
     """Whether this schedule computes a convolution."""
     return spec.kernel == (3, 3) and spec.strides == (1, 1) and spec.channels_last and not spec.double
 

@@ -1,9 +1,10 @@
-"""Depthwise convolution with channels_last: lanes are channels, each of which has its own input and kernel.
+"""Grouped convolution with channels_last and few channels a group: lanes are channels of several groups.
 
-Where every channel is a group of its own, a vector of input channels times a vector of weights is a vector of output
-channels, and nothing is broadcast. An input vector, once loaded, serves all the pixels of the block that it is under:
-6 pixels of a 3x3 kernel need 8 loads of input a row for 18 products. The driver and the window are the direct
-schedule's.
+Where groups have as many output as input channels, a vector of input channels holds all that a vector of output
+channels needs. In a depthwise convolution, with one channel a group, it is multiplied by a vector of weights as it is;
+with more, once for each input channel of the groups, spread over its group's lanes by a shuffle. An input vector, once
+loaded, serves all the pixels of the block that it is under: 6 pixels of a 3x3 kernel need 8 loads of input a row for 18
+products. The driver and the window are the direct schedule's.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ __all__ = ["WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bi
 
 _CHUNK_STEPS = 512
 _MOST_PIXELS = 12
-_MOST_UNROLLED = 8
-"""Kernel columns up to which a row's weights are kept in registers."""
+_MOST_UNROLLED = 12
+"""Vectors of weights, of a kernel row and the channels of a group, up to which they are kept in registers."""
 
 
-WHAT = "as many groups as input and output channels, with channels_last"
+WHAT = "groups of as many output as input channels, a part of a vector, with channels_last"
 """What this schedule computes, in words."""
 
 
-def applies(spec: ConvSpec) -> bool:
-    """Whether each output channel reads one input channel of its own."""
-    return spec.channels_last and spec.group_in == spec.group_out == 1 and spec.groups > 1
+def applies(spec: ConvSpec, target: Target) -> bool:
+    """Whether whole groups, each with as many outputs as inputs, fill a vector."""
+    lanes = target.lanes(spec.element_bytes)
+    few = spec.group_in == spec.group_out < lanes and lanes % spec.group_in == 0
+    return few and spec.channels_last and spec.groups > 1
 
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
@@ -47,13 +50,20 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     """As many pixels as leave registers for a row of weights and for what is loaded."""
     lanes = target.lanes(spec.element_bytes)
     kh, kw = spec.kernel
-    weights = kw if kw <= _MOST_UNROLLED else 1
+    each = spec.group_in
+    weights = kw * each if kw * each <= _MOST_UNROLLED else each
     most = max(2, min(_MOST_PIXELS, target.registers - weights - 2))
     pixels = tuple(sorted({most, -(-most // 2), -(-most // 4)}, reverse=True))
-    columns = even_step(kw, _CHUNK_STEPS)
-    rows = even_step(kh, max(1, _CHUNK_STEPS // columns))
+    columns = even_step(kw, _CHUNK_STEPS // each)
+    rows = even_step(kh, max(1, _CHUNK_STEPS // (columns * each)))
     chunk, pixels = first_that_fits(
-        spec, [((rows, columns, 1), pixels), ((1, columns, 1), pixels), ((1, 1, 1), pixels), ((1, 1, 1), (1,))]
+        spec,
+        [
+            ((rows, columns, each), pixels),
+            ((1, columns, each), pixels),
+            ((1, 1, each), pixels),
+            ((1, 1, each), (1,)),
+        ],
     )
     return Blocking(
         groups=1,
@@ -68,10 +78,10 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
 
 
 def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
-    """Write weights (rows, columns, 1, 1, block) as [row][column][lane]."""
-    rows, columns, _, _, width = part.shape
-    view = room.reshape(rows, columns, padded)
-    view[..., :width] = part[:, :, 0, 0]
+    """Write weights (rows, columns, channels of a group, 1, block) as [row][column][channel][lane]."""
+    rows, columns, channels, _, width = part.shape
+    view = room.reshape(rows, columns, channels, padded)
+    view[..., :width] = part[:, :, :, 0]
     view[..., width:] = 0
 
 
@@ -79,7 +89,8 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     """Define a microkernel of `pixels` pixels times `width` channels, one vector or less."""
     kw = blocking.chunk[1]
     even = spec.kernel[1] % kw == 0
-    unroll = kw if even and kw <= _MOST_UNROLLED else 1
+    each = spec.group_in
+    unroll = kw if even and kw * each <= _MOST_UNROLLED else 1
     uses = _uses(pixels, unroll, spec.strides[1], spec.dilation[1])
 
     def body(
@@ -89,13 +100,15 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         unwanted = b.stack_room(b.lanes)
 
         def products(at: Value, w: Value, *before: Value) -> list[Value]:
-            weights = [b.load(b.at(w, k * b.lanes), b.lanes) for k in range(unroll)]
+            weights = [b.load(b.at(w, i * b.lanes), b.lanes) for i in range(unroll * each)]
             sums = list(before)
             for offset, pairs in uses:
                 pixel = b.load_part(b.at(at, offset * spec.pixel_stride), width)
-                for p, k in pairs:
-                    sums[p] = b.multiply_add(pixel, weights[k], sums[p])
-            return [b.at(w, unroll * b.lanes), *sums]
+                for channel in range(each):
+                    spread = b.spread(pixel, each, channel)
+                    for p, k in pairs:
+                        sums[p] = b.multiply_add(spread, weights[k * each + channel], sums[p])
+            return [b.at(w, unroll * each * b.lanes), *sums]
 
         def row(r: Value, *carry: Value) -> tuple[Value, ...]:
             at, tap = b.at(x, r * x_row), spec.dilation[1] * spec.pixel_stride

@@ -132,8 +132,10 @@ def test_an_error_in_any_thread_is_raised_in_the_caller_after_all_have_ended(
 ) -> None:
     caller: list[int] = []
     ended: list[int] = []
+    both = threading.Barrier(2)
 
     def work() -> None:
+        both.wait(timeout=10)
         here = "caller" if threading.get_ident() == caller[0] else "helper"
         if here == place:
             raise ZeroDivisionError(place)
@@ -166,8 +168,10 @@ def test_a_thread_that_cannot_start_is_an_error_or_done_without_and_not_a_wait_f
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
 def test_an_interrupt_waits_for_the_helpers_which_still_use_the_arrays(helpers: threads._Helpers) -> None:
     ended: list[int] = []
+    both = threading.Barrier(2)
 
     def work() -> None:
+        both.wait(timeout=10)
         if threading.current_thread() is not threading.main_thread():
             time.sleep(0.6)
             ended.append(1)
@@ -233,3 +237,25 @@ def test_the_process_ends_while_helpers_wait_and_may_convolve_at_its_end(run_pyt
     for first in ("", "convolve()"):
         done = run_python(program + first)
         assert (done.returncode, done.stdout, done.stderr) == (0, "288.0\n", ""), done
+
+
+def test_a_call_does_not_wait_for_helpers_that_are_busy_with_another() -> None:
+    begin, finish = threading.Event(), threading.Event()
+
+    def long_work() -> None:
+        begin.set()
+        finish.wait(60)
+
+    helpers = threads._Helpers()
+    other = threading.Thread(target=lambda: helpers.run(long_work, 1))
+    other.start()
+    assert begin.wait(60)
+    while not helpers._shares.empty():  # until the one helper is at work on the other call
+        time.sleep(0.001)
+    done: list[int] = []
+    helpers.run(lambda: done.append(1), 1)  # would wait for a minute
+    assert done == [1]
+    assert not finish.is_set()
+    finish.set()
+    other.join(60)
+    assert not other.is_alive()

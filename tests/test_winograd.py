@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -204,8 +205,27 @@ def test_kernels_that_are_not_finite_are_summed_directly() -> None:
     kernel[1, 1, 1, 1] = np.inf
     conv = compile_conv2d(kernel, input_shape=(1, 56, 56, 32), padding="same")
     assert conv.built.choice.algorithm == "direct"
-    with pytest.raises(ValueError, match=r"algorithm: received 'winograd'.*NaN or infinity"):
+    with pytest.raises(ValueError, match=r"algorithm: received 'winograd'.*NaN, infinity"):
         compile_conv2d(kernel, input_shape=(1, 56, 56, 32), algorithm="winograd")
+
+
+def test_kernels_that_would_overflow_and_biases_that_are_not_finite_are_summed_directly() -> None:
+    shape, kernel = (1, 56, 56, 64), np.full((3, 3, 64, 64), 2e38, np.float32)
+    assert compile_conv2d(kernel, input_shape=shape).built.choice.algorithm == "direct"
+    bias = np.zeros(64)
+    bias[3] = np.inf
+    assert compile_conv2d(kernel / 1e38, bias, input_shape=shape).built.choice.algorithm == "direct"
+    assert compile_conv2d(kernel / 1e38, input_shape=shape).built.choice.algorithm == "winograd"
+
+
+def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 22_000, 64, 1, channels_last=True, double=False, relu=False)
+    for target in TARGETS.values():
+        assert choose(spec, target, (500, 500)).algorithm == "direct"
+        for channels in (512, 1024, 3000, 5000):
+            spec = replace(spec, in_channels=channels)
+            assert not winograd.applies(spec, target) or winograd.plan(spec, target).window_bytes <= 4_000_000
+        assert winograd.applies(replace(spec, in_channels=1024), target)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +237,7 @@ def test_kernels_that_are_not_finite_are_summed_directly() -> None:
             r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
         ),
         ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
-        ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes groups of as many"),
+        ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes two groups or more"),
     ],
 )
 def test_an_algorithm_that_does_not_compute_the_convolution_is_refused(arguments: dict[str, Any], words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -83,7 +84,7 @@ def as_numbers(name: str, array: ArrayLike) -> NDArray[Any]:
     ValueError
         For lists that make no array.
     """
-    if isinstance(array, np.ma.MaskedArray):
+    if _is_masked(array):
         raise TypeError(
             f"{name}: received a masked array, whose mask would be ignored; pass {name}.filled(0), or another value"
         )
@@ -129,7 +130,7 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs
     ValueError
         For another shape, memory that is not in C order or is read-only, or that overlaps an input.
     """
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+    if not isinstance(out, np.ndarray) or _is_masked(out):
         raise TypeError(f"out: received {type(out).__name__}; an array of shape {shape} and dtype {dtype} is needed")
     if out.dtype != dtype:
         raise TypeError(f"out: received dtype {out.dtype}; the result has {dtype}")
@@ -144,7 +145,9 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs
         raise ValueError("out: received a read-only array; one that can be written is needed")
     for array in inputs:
         if np.may_share_memory(out, array):
-            raise ValueError("out: overlaps the input in memory; the result would change what is still to be read")
+            raise ValueError(
+                "out: overlaps the memory that the input spans; the result could change what is still to be read"
+            )
     return out
 
 
@@ -188,6 +191,11 @@ def padded_copy(array: FloatArray, pads: Sequence[tuple[int, int]], first_axis: 
         keep[axis] = slice(max(0, -lo), -max(0, -hi) or None)
     # Cropped after, so that what the pads mirror is the image and not what is left of it.
     return np.pad(array, add, mode=padding_mode)[tuple(keep)]  # type: ignore[call-overload, no-any-return]
+
+
+def _is_masked(array: object) -> bool:
+    """Whether it is a masked array; NumPy loads those when first asked for, so there may be none."""
+    return "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
 
 
 def _hint(name: str) -> str:

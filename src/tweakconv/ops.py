@@ -62,7 +62,10 @@ def conv2d(
     out : ndarray, optional
         Where to write the result; in C order, apart from `x`.
     algorithm : {"auto", "direct", "grouped", "winograd"}
-        "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does.
+        "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does. The rounding
+        errors of "winograd" (3x3, stride 1, float32) go with the largest values among the 6x6 inputs of a tile, not
+        with an output's own taps: where a few values are far larger than the others, such as a mark of 1e20 for
+        missing data, name "direct".
 
     Returns
     -------

@@ -32,6 +32,9 @@ _SMALL_BYTES = 4096
 
 _MOST_STRIDE = 1 << 16
 
+_TRANSFORMED = 64
+"""How many times larger than itself transforms may make a kernel, at the most."""
+
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
 
@@ -86,9 +89,11 @@ class PreparedConv2D:
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
         self.spec = _spec(layer, kernel.dtype, self.geometry)
-        finite = bool(np.isfinite(kernel).all())
+        largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
+        finite = largest <= limit  # not so for NaN either
+        tame = largest < limit / _TRANSFORMED and (bias is None or bool(np.isfinite(bias).all()))
         size = self.geometry.output_size
-        choice = choose(self.spec, target, (size[0], size[1]), algorithm=algorithm, finite=finite, packs=packs)
+        choice = choose(self.spec, target, (size[0], size[1]), algorithm=algorithm, tame=tame, packs=packs)
         self.built = build(choice)
         self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
         self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()

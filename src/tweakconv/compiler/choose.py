@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
@@ -38,7 +39,7 @@ def choose(
     out_size: tuple[int, int] | None = None,
     *,
     algorithm: str = "auto",
-    finite: bool = True,
+    tame: bool = True,
     packs: bool = False,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
@@ -49,8 +50,8 @@ def choose(
         Height and width of the output it is meant for, where they are known.
     algorithm
         One of `ALGORITHMS`; any but "auto" is the answer.
-    finite
-        Whether all weights are finite.
+    tame
+        Whether all weights and the bias are finite, and far from overflowing.
     packs
         Whether weights are packed for a single call, so that the time this takes counts.
 
@@ -59,18 +60,22 @@ def choose(
     ValueError
         Where `algorithm` is unknown, or does not compute this convolution.
     """
-    from tweakconv.compiler.schedules import SCHEDULES  # noqa: PLC0415 - loaded when code is first needed
+    with llvm_lock:
+        from tweakconv.compiler.schedules import SCHEDULES  # noqa: PLC0415 - loaded when code is first needed
 
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        name, reason = _best(spec, target, out_size if finite else None, packs=packs)
+        name, reason = _best(spec, target, out_size if tame else None, packs=packs)
     else:
         name, reason = algorithm, "asked for"
         if name != "direct" and not SCHEDULES[name].applies(spec, target):
             raise ValueError(f"algorithm: received {name!r}, which computes {SCHEDULES[name].WHAT}; choose 'auto'")
-        if name == "winograd" and not finite:
-            raise ValueError("algorithm: received 'winograd', whose transforms spread the kernel's NaN or infinity")
+        if name == "winograd" and not tame:
+            raise ValueError(
+                "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
+                "bias hold or come near; choose 'direct'"
+            )
     return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)
 
 

@@ -1,7 +1,7 @@
-"""The lock under which LLVM is used, and which a fork waits for.
+"""The lock under which LLVM is used and what it needs is imported, and which a fork waits for.
 
-LLVM and llvmlite hold locks of their own while they work. A child forked at that moment by another thread would
-find them held for ever, so whoever forks first waits until nobody here is inside LLVM.
+LLVM, llvmlite and the import system hold locks of their own while they work. A child forked at that moment by another
+thread would find them held for ever, so whoever forks first waits until nobody here is inside any of them.
 """
 
 from __future__ import annotations
@@ -9,32 +9,8 @@ from __future__ import annotations
 import os
 import threading
 
-
-class _Lock:
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def before_fork(self) -> None:
-        self._lock.acquire()
-
-    def after_fork_in_parent(self) -> None:
-        self._lock.release()
-
-    def after_fork_in_child(self) -> None:
-        self._lock = threading.RLock()
-
-
-llvm_lock = _Lock()
+llvm_lock = threading.RLock()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=llvm_lock.before_fork,
-        after_in_parent=llvm_lock.after_fork_in_parent,
-        after_in_child=llvm_lock.after_fork_in_child,
-    )
+    # The child's only thread is the one that forked, and so the one that holds the lock there.
+    os.register_at_fork(before=llvm_lock.acquire, after_in_parent=llvm_lock.release, after_in_child=llvm_lock.release)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tweakconv.compiler.llvm_lock import llvm_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,11 @@ def get_target(name: str | None = None) -> Target:
 @functools.cache
 def runnable_targets() -> tuple[str, ...]:
     """Names of the targets whose code this processor can run, fastest first."""
-    import llvmlite.binding as llvm  # noqa: PLC0415 - loaded when code is first generated
+    with llvm_lock:
+        import llvmlite.binding as llvm  # noqa: PLC0415 - loaded when code is first generated
 
-    architecture = llvm.get_process_triple().split("-")[0]
-    have = {name for name, on in llvm.get_host_cpu_features().items() if on}
+        architecture = llvm.get_process_triple().split("-")[0]
+        have = {name for name, on in llvm.get_host_cpu_features().items() if on}
     if architecture in ("aarch64", "arm64"):
         return ("aarch64",)  # Advanced SIMD is part of every one, whatever the feature list says
     if architecture in ("x86_64", "amd64"):
@@ -131,8 +134,7 @@ def _best_host_name() -> str:
 @functools.cache
 def _for_host(name: str) -> Target:
     """The named target with this process' own triple (operating system and object format)."""
-    from dataclasses import replace  # noqa: PLC0415
+    with llvm_lock:
+        import llvmlite.binding as llvm  # noqa: PLC0415
 
-    import llvmlite.binding as llvm  # noqa: PLC0415
-
-    return replace(TARGETS[name], triple=llvm.get_process_triple())
+        return replace(TARGETS[name], triple=llvm.get_process_triple())

@@ -1,12 +1,13 @@
 """How many threads a convolution may use, and the helpers that run it beside the calling thread.
 
 The compiled code hands out its own work: every thread that runs it takes the next task from a shared counter
-until none is left. So a helper that wakes late costs nothing, and which thread computes what cannot change a
+until none is left. So a helper that wakes late, or never, costs nothing, and which thread computes what cannot change a
 bit of the result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import queue
@@ -24,6 +25,9 @@ _MOST_HELPERS = 255
 
 _PATIENCE = 200e-6
 """Seconds to look for the end of helpers before sleeping until woken."""
+
+_LONGEST_SLEEP = 0.05
+"""Seconds after which to look again, should a signal have come between being woken and noticing why."""
 
 
 def get_num_threads() -> int:
@@ -110,36 +114,65 @@ class _State:
     threads: int | None = None
 
 
+class _Share:
+    """One helper's part in a call: whoever holds the lock, helper or caller, has decided whether it begins."""
+
+    def __init__(self, work: Callable[[], object], ended: queue.SimpleQueue[None]) -> None:
+        self.work = work
+        self.lock = threading.RLock()
+        self.over = False
+        self.error: BaseException | None = None
+        self.ended = ended
+
+    def run(self) -> None:
+        """Do the work, unless the caller has already done without."""
+        if self.lock.acquire(blocking=False):
+            try:
+                if not self.over:
+                    self.work()
+            except BaseException as error:
+                self.error = error
+            self.over = True
+            self.ended.put(None)
+
+    def cancel(self) -> None:
+        """Have it not begin, where it has not; may be repeated."""
+        if self.lock.acquire(blocking=False):
+            self.over = True
+
+
 class _Helpers:
-    """Threads that wait for work; made when first needed, as many as were ever needed at once."""
+    """Threads that wait for work; made when first needed, as many as any one call has needed."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], object], queue.SimpleQueue[BaseException | None]]]
-        self._jobs = queue.SimpleQueue()
+        self._shares: queue.SimpleQueue[_Share] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._count = 0
 
     def run(self, work: Callable[[], object], helpers: int) -> None:
-        helpers = min(helpers, self._available(helpers))
-        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        errors: list[BaseException | None] = []
-        for _ in range(helpers):
-            self._jobs.put((work, ended))
+        process = os.getpid()
+        ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        shares = [_Share(work, ended) for _ in range(min(helpers, self._available(helpers)))]
+        errors: list[BaseException] = []
         try:
+            for share in shares:
+                self._shares.put(share)
             work()
         except BaseException as error:
             errors.append(error)
-        # The helpers write into arrays of this call: not even an interrupt may end it before they have.
-        waiting = helpers
-        while waiting:
+        # The helpers write into arrays of this call: not even an interrupt may end it before they have. A share that
+        # has not begun, since all helpers are busy with other calls, is not waited for. (A signal handler may fork:
+        # in the child there are no helpers.)
+        while not all(share.over for share in shares) and os.getpid() == process:
             try:
-                errors.append(_soon(ended))
-                waiting -= 1
+                for share in shares:
+                    share.cancel()
+                _wait(ended)
             except BaseException as interrupt:
                 errors.append(interrupt)
-        for failure in errors:
-            if failure is not None:
-                raise failure
+        errors += [share.error for share in shares if share.error is not None]
+        if errors:
+            raise errors[0]
 
     def _available(self, wanted: int) -> int:
         """Start helpers until there are as many as wanted, or the system refuses; returns how many there are."""
@@ -155,22 +188,22 @@ class _Helpers:
 
     def _serve(self) -> None:
         while True:
-            work, ended = self._jobs.get()
-            error: BaseException | None = None
-            try:
-                work()
-            except BaseException as raised:
-                error = raised
-            ended.put(error)
-            del work, ended  # hold no one's buffers while waiting
+            self._shares.get().run()
 
 
-def _soon(ended: queue.SimpleQueue[BaseException | None]) -> BaseException | None:
-    """The next entry; helpers end at nearly the same time, and sleeping until woken takes longer than they do."""
+def _wait(ended: queue.SimpleQueue[None]) -> None:
+    """Wait a little while for some share to end.
+
+    Helpers end at nearly the same time as the caller, and sleeping until woken takes longer than they do.
+    """
     latest = time.perf_counter() + _PATIENCE
-    while ended.empty() and time.perf_counter() < latest:
+    while ended.empty():
+        if time.perf_counter() > latest:
+            with contextlib.suppress(queue.Empty):
+                ended.get(timeout=_LONGEST_SLEEP)
+            return
         time.sleep(0)  # lets go of the interpreter, which the helper needs to say that it has ended
-    return ended.get()
+    ended.get()
 
 
 def _from_environment() -> int:

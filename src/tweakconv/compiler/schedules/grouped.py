@@ -30,7 +30,7 @@ _MOST_UNROLLED = 12
 """Vectors of weights, of a kernel row and the channels of a group, up to which they are kept in registers."""
 
 
-WHAT = "groups of as many output as input channels, a part of a vector, with channels_last"
+WHAT = "two groups or more of as many output as input channels, a part of a vector, with channels_last"
 """What this schedule computes, in words."""
 
 

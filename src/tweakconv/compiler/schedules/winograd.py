@@ -99,13 +99,15 @@ class WinogradPlan:
         ]
 
 
-WHAT = "3x3 kernels at stride 1, in float32 with channels_last"
+WHAT = "3x3 kernels at stride 1, in float32 with channels_last, more than one channel and at most a few thousand"
 """What this schedule computes, in words."""
 
 
-def applies(spec: ConvSpec, _target: Target) -> bool:
-    """Whether this schedule computes a convolution."""
-    return spec.kernel == (3, 3) and spec.strides == (1, 1) and spec.channels_last and not spec.double
+def applies(spec: ConvSpec, target: Target) -> bool:
+    """Whether this schedule computes a convolution, within the working space that a thread may take."""
+    if spec.kernel != (3, 3) or spec.strides != (1, 1) or spec.double or not spec.channels_last:
+        return False
+    return plan(spec, target).window_bytes <= _MOST_BYTES
 
 
 def plan(spec: ConvSpec, target: Target) -> WinogradPlan:

@@ -163,10 +163,12 @@ class _Helpers:
         # The helpers write into arrays of this call: not even an interrupt may end it before they have. A share that
         # has not begun, since all helpers are busy with other calls, is not waited for. (A signal handler may fork:
         # in the child there are no helpers.)
-        while not all(share.over for share in shares) and os.getpid() == process:
+        while os.getpid() == process:
             try:
                 for share in shares:
                     share.cancel()
+                if all(share.over for share in shares):
+                    break
                 _wait(ended)
             except BaseException as interrupt:
                 errors.append(interrupt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -108,23 +109,27 @@ def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, data
     assert error(ours) <= 3 * error(plain)
 
 
+@pytest.fixture
+def _same_threads_afterwards() -> Iterator[None]:
+    before = get_num_threads()
+    yield
+    set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_same_threads_afterwards")
 def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the_input() -> None:
     rng = np.random.default_rng(9)
     x = rng.standard_normal((3, 41, 38, 24)).astype(np.float32)
     kernel = rng.standard_normal((3, 3, 24, 40)).astype(np.float32)
     conv = compile_conv2d(kernel, input_shape=x.shape, padding="same", algorithm="winograd")
-    before = get_num_threads()
-    try:
-        set_num_threads(1)
-        y = conv(x)
-        for threads in (2, 3, 4):
-            set_num_threads(threads)
-            np.testing.assert_array_equal(conv(x), y)
-            np.testing.assert_array_equal(conv(x[1:2]), y[1:2])
-            np.testing.assert_array_equal(conv(x[::-1]), y[::-1])
-            np.testing.assert_array_equal(conv(np.asfortranarray(x)), y)
-    finally:
-        set_num_threads(before)
+    set_num_threads(1)
+    y = conv(x)
+    for threads in (2, 3, 4):
+        set_num_threads(threads)
+        np.testing.assert_array_equal(conv(x), y)
+        np.testing.assert_array_equal(conv(x[1:2]), y[1:2])
+        np.testing.assert_array_equal(conv(x[::-1]), y[::-1])
+        np.testing.assert_array_equal(conv(np.asfortranarray(x)), y)
 
 
 @pytest.mark.parametrize(("channels", "shares"), [((64, 64), (6, 1)), ((512, 512), (1, 2)), ((512, 192), (2, 1))])
@@ -142,21 +147,25 @@ def test_threads_share_tiles_or_where_weights_are_many_channels(
     assert fields["channel_shares"] * fields["blocks_per_task"] == plan.products.out_block_count
 
 
-def test_the_same_bits_where_threads_share_channels() -> None:
+@pytest.mark.usefixtures("_same_threads_afterwards")
+@pytest.mark.parametrize("target", runnable_targets())
+def test_the_same_bits_where_threads_share_channels(target: str) -> None:
     rng = np.random.default_rng(10)
-    x = rng.standard_normal((1, 30, 31, 256)).astype(np.float32)
-    kernel = rng.standard_normal((3, 3, 256, 250)).astype(np.float32)
-    conv = compile_conv2d(kernel, input_shape=x.shape, padding="same", algorithm="winograd")
-    before = get_num_threads()
-    try:
-        set_num_threads(1)
-        y = conv(x)
-        for threads in (2, 3, 4):
-            set_num_threads(threads)
-            np.testing.assert_array_equal(conv(x), y)
-    finally:
-        set_num_threads(before)
-    np.testing.assert_allclose(y, conv2d(x, kernel, padding="same", algorithm="direct"), atol=2e-3)
+    x = rng.standard_normal((1, 14, 15, 320)).astype(np.float32)
+    kernel = rng.standard_normal((3, 3, 320, 330)).astype(np.float32)
+    arguments = {"input_shape": x.shape, "padding": "same", "target": target}
+    conv = compile_conv2d(kernel, algorithm="winograd", **arguments)
+    set_num_threads(1)
+    y = conv(x)
+    shared = set()
+    for threads in (2, 3, 4, 6):
+        set_num_threads(threads)
+        np.testing.assert_array_equal(conv(x), y)
+        call = Call(1, conv.geometry, (0, 0, 1), (0, 0, 1), threads=threads)
+        fields = dict(zip(FIELDS, winograd.integers(conv.built.choice.plan, call), strict=True))
+        shared.add(fields["channel_shares"])
+    assert max(shared) > 1
+    np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
 def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tests.cases import Case, by_definition, by_torch
 
 from tweakconv import compile_conv2d, conv2d, reference, set_num_threads
+from tweakconv.activations import Activation
 from tweakconv.compiler import jit
 from tweakconv.compiler.call import Call
 from tweakconv.compiler.choose import choose
@@ -40,17 +41,32 @@ CASES = (
     Case("pads that crop", (17, 19), (3, 70), padding=((-2, 1), (3, -4))),
     Case("full", (7, 8), (33, 5), padding="full"),
     Case("sum of many channels", (9, 8), (530, 20), padding="same", activation="relu"),
+    Case("residual", (13, 22), (19, 37), padding="same", residual=True, activation="relu6", batch=2),
+    Case("residual and dilation", (23, 30), (7, 18), dilation_rate=(2, 3), residual=True, activation="gelu"),
+    Case("leaky_relu", (9, 14), (22, 40), groups=2, padding="same", activation="leaky_relu", negative_slope=0.2),
+    Case("reflect", (14, 19), (19, 37), padding="same", padding_mode="reflect", batch=2),
+    Case("wrap and dilation", (13, 30), (16, 18), dilation_rate=(2, 3), padding="same", padding_mode="wrap"),
+    Case("edge, pads larger than the image", (3, 4), (7, 18), padding=((7, 0), (1, 9)), padding_mode="edge"),
+    Case("symmetric, a pad that crops", (9, 12), (3, 5), padding=((3, -1), (2, 5)), padding_mode="symmetric"),
+    Case("constant", (9, 14), (22, 40), groups=2, padding="same", padding_mode="constant", constant_value=1.5),
+    Case("sigmoid", (10, 11), (6, 20), padding="same", batch=2, activation="sigmoid"),
 )
 
 
 def prepared(case: Case, kernel: Array, bias: Array | None, **more: Any) -> Any:
     shape = case.x_shape("channels_last")
+    more["residual"] = case.residual
     return compile_conv2d(kernel, bias, input_shape=shape, algorithm="winograd", **case.arguments, **more)
 
 
 def scale_of(case: Case, x: Array, kernel: Array) -> Array:
     """The sum of absolute products, which rounding errors are measured by."""
-    arguments = {**case.arguments, "activation": None}
+    arguments = {
+        **case.arguments,
+        "activation": None,
+        "negative_slope": None,
+        "constant_value": abs(case.constant_value),
+    }
     return np.asarray(reference.conv(abs(x), abs(kernel), **arguments))
 
 
@@ -58,7 +74,7 @@ def scale_of(case: Case, x: Array, kernel: Array) -> Array:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_results_are_right_to_a_few_roundings(case: Case, target: str) -> None:
     x, kernel, bias = case.arrays("channels_last", np.float32)
-    y = prepared(case, kernel, bias, target=target)(x)
+    y = prepared(case, kernel, bias, target=target)(x, residual=case.added("channels_last", np.float32))
     bound = 3e-6 * scale_of(case, x, kernel).max()
     assert abs(y - by_definition(case, x, kernel, bias, "channels_last")).max() < bound
     assert abs(y - by_torch(case, x, kernel, bias, "channels_last")).max() < bound
@@ -71,7 +87,7 @@ def test_what_is_not_finite_reaches_exactly_the_outputs_whose_taps_touch_it(valu
         x, kernel, bias = case.arrays("channels_last", np.float32)
         rng = np.random.default_rng(5)
         x.reshape(-1)[rng.integers(x.size, size=1 + x.size // 300)] = value
-        y = prepared(case, kernel, bias, target=target)(x)
+        y = prepared(case, kernel, bias, target=target)(x, residual=case.added("channels_last", np.float32))
         expected = by_definition(case, x, kernel, bias, "channels_last")
         finite = np.isfinite(expected)
         np.testing.assert_array_equal(y[~finite], expected[~finite])
@@ -136,7 +152,7 @@ def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the
 def test_threads_share_tiles_or_where_weights_are_many_channels(
     channels: tuple[int, int], shares: tuple[int, int]
 ) -> None:
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False, relu=False)
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     plan = winograd.plan(spec, TARGETS["avx512"])
     geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
     call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads=2)
@@ -202,7 +218,7 @@ def test_it_is_chosen_for_layers_that_gain_and_the_explanation_says_so() -> None
 
 
 def test_a_single_call_counts_the_packing_of_the_weights() -> None:
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), 256, 256, 1, channels_last=True, double=False, relu=False)
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 256, 256, 1, channels_last=True, double=False)
     target = TARGETS["avx512"]
     assert choose(spec, target, (14, 14)).algorithm == "winograd"
     assert choose(spec, target, (14, 14), packs=True).algorithm == "direct"
@@ -228,7 +244,7 @@ def test_kernels_that_would_overflow_and_biases_that_are_not_finite_are_summed_d
 
 
 def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), 22_000, 64, 1, channels_last=True, double=False, relu=False)
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 22_000, 64, 1, channels_last=True, double=False)
     for target in TARGETS.values():
         assert choose(spec, target, (500, 500)).algorithm == "direct"
         for channels in (512, 1024, 3000, 5000):
@@ -264,7 +280,7 @@ def test_a_copy_holds_the_kernel_that_was_packed() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_compiles_without_calls_to_a_library(target: str) -> None:
-    spec = ConvSpec((3, 3), (1, 1), (2, 1), 30, 50, 1, channels_last=True, double=False, relu=True)
+    spec = ConvSpec((3, 3), (1, 1), (2, 1), 30, 50, 1, channels_last=True, double=False, activation=Activation("relu"))
     text = jit.assembly(winograd.emit(winograd.plan(spec, TARGETS[target])), TARGETS[target])
     calls = {line.split()[-1] for line in text.splitlines() if line.split()[:1] in (["callq"], ["bl"])}
     assert calls
@@ -273,6 +289,6 @@ def test_every_target_compiles_without_calls_to_a_library(target: str) -> None:
 
 @pytest.mark.parametrize("channels", [(8, 8), (64, 64), (512, 512), (2048, 1024)])
 def test_working_space_of_a_thread_is_at_most_4_mb(channels: tuple[int, int]) -> None:
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False, relu=False)
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     for name in runnable_targets():
         assert winograd.plan(spec, get_target(name)).window_bytes <= 4_000_000

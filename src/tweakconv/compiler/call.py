@@ -1,8 +1,8 @@
 """How compiled code is called: what one call hands over, whichever schedule made the code.
 
-The code's one function is ``run(x, w, bias, y, integers, counter, window, flags)``: addresses of the first elements
-of input, packed weights, packed bias and output; of the schedule's run-time integers; of a counter that the threads
-of a call share; and of each thread's own working space.
+The code's one function is ``run(x, w, bias, y, residual, integers, counter, window, flags)``: addresses of the first
+elements of input, packed weights, packed bias, output and residual, which where there is none may be anything; of the
+schedule's run-time integers; of a counter that the threads of a call share; and of each thread's own working space.
 """
 
 from __future__ import annotations
@@ -18,6 +18,24 @@ ALONE = 2
 """Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
 
 
+class Border(NamedTuple):
+    """What the padding holds where it is not zeros.
+
+    Attributes
+    ----------
+    value : float
+        The number that stands where there is no pixel.
+    double : bool
+        Whether it is a float64.
+    axes : tuple of pair of tuple
+        For each spatial axis the pixels that stand before the image and behind it, as `geometry.padding.border`.
+    """
+
+    value: float
+    double: bool
+    axes: tuple[tuple[tuple[int | None, ...], tuple[int | None, ...]], ...]
+
+
 class Call(NamedTuple):
     """One use of the code: the batch, the geometry, how the arrays lie in memory, who shares the work.
 
@@ -27,6 +45,8 @@ class Call(NamedTuple):
         Elements from one image, one row and one channel to the next.
     threads : int
         How many threads run it; never matters to the result.
+    border : Border or None
+        What the padding holds; None for zeros.
     """
 
     batch: int
@@ -34,3 +54,4 @@ class Call(NamedTuple):
     x_strides: tuple[int, int, int]
     y_strides: tuple[int, int, int]
     threads: int
+    border: Border | None = None

@@ -38,7 +38,7 @@ class Loaded:
         with llvm_lock:
             builder = llvm.JITLibraryBuilder().add_object_img(code).export_symbol("run")
             self._tracker = builder.link(_linker(), f"tweakconv{next(_names)}")
-        prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 7, ctypes.c_int64)
+        prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8, ctypes.c_int64)
         self.run: Any = prototype(self._tracker["run"])
 
 

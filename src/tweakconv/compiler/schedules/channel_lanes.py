@@ -83,8 +83,8 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     unroll = max(u for u in (1, 2, 3, 4) if gcd(*lengths) % u == 0) if busy else 1
 
     def body(
-        x: Value, x_row: Value, _x_channel: Value, w: Value, y: Value, _y_channel: Value, bias: Value,
-        rows: Value, columns: Value, channels: Value, mode: Value, count: Value,
+        x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(padded)
 
@@ -112,7 +112,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (pixels * vectors)])[1:]
 
-        end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, name, body)
+    define(b, spec, name, body)

@@ -6,7 +6,7 @@ products transformed back: 36 products replace 144 for each tile, channel and ou
 
 A dilated convolution is `dilation` interleaved dense ones along each axis (*phases*): only the steps of loads and
 stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
-into the padding is first copied out with zeros (``fill``).
+into the padding is first copied out with what that holds (``fill``).
 
 Transforms smear a NaN or an infinity over its tile, and may overflow where the sum does not: a tile whose result is
 not finite is computed once more, directly. Kernels that are not finite do not come here at all.
@@ -24,7 +24,9 @@ from tweakconv.compiler.call import Call
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, direct
 from tweakconv.compiler.schedules.blocking import Blocking
-from tweakconv.compiler.schedules.winograd_driver import FLAG_ELEMENTS, emit_run
+from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.compiler.schedules.epilogue import emit_activate
+from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
 from tweakconv.compiler.schedules.winograd_transforms import (
     PATCH,
     POINTS,
@@ -177,18 +179,19 @@ def unpack(plan: WinogradPlan, packed: FloatArray) -> FloatArray:
 
 
 def integers(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `winograd_driver.FIELDS`."""
+    """The run-time integers of a call, in the order of `winograd_driver.FIELDS`, and what tells of its padding."""
     rows, columns = call.geometry.axes
     down, across = plan.spec.dilation
     tile_rows, tile_columns = tile_counts(plan.spec.dilation, (rows.output, columns.output))
     tiles = tile_rows * tile_columns * down * across
     tile_shares, channel_shares = _shares(plan, call, tiles)
     tiles_each = -(-tiles // tile_shares)
-    return (
+    integers = (
         call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
         tile_rows, tile_columns, tiles_each, -(-tiles // tiles_each),
         plan.products.out_block_count // channel_shares, channel_shares, *call.x_strides, *call.y_strides,
     )  # fmt: skip
+    return integers if call.border is None else integers + border_integers(call.border, len(integers))
 
 
 def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
@@ -221,15 +224,16 @@ def emit(plan: WinogradPlan) -> str:
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
         emit_output_transform(b, plan.spec, plan.tiles * plan.products.out_block, width)
+    emit_activate(b, plan.spec)
     emit_input_transform(b, plan.tiles, plan.channels)
-    emit_fill(b, plan.spec, plan.channels)
+    emit_fill(b, plan.spec, plan.channels, len(FIELDS))
     emit_run(b, plan)
     return b.module()
 
 
 def _products_spec(channels: int, out_channels: int) -> ConvSpec:
     """The products at one point over the tiles: a convolution of one tap over as many pixels."""
-    return ConvSpec((1, 1), (1, 1), (1, 1), channels, out_channels, 1, True, False, False)
+    return ConvSpec((1, 1), (1, 1), (1, 1), channels, out_channels, 1, True, False)
 
 
 def _shares(plan: WinogradPlan, call: Call, tiles: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tweakconv.compiler.call import ALONE
 from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.winograd_transforms import PATCH, POINTS, TILE
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ FLAG_ELEMENTS = 16
 
 def emit_run(b: Builder, plan: WinogradPlan) -> None:
     """Define ``run`` over the transforms, the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "shape", "counter", "window"), "ptr")
+    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "counter", "window"), "ptr")
     b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
 
 
@@ -47,11 +48,13 @@ class _Driver:
         self.spec = plan.spec
 
     def run(
-        self, x: Value, w: Value, bias: Value, y: Value, shape: Value, counter: Value, window: Value, flags: Value
-    ) -> None:
+        self, x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, counter: Value, window: Value,
+        flags: Value,
+    ) -> None:  # fmt: skip
         """Take tasks (an image, a group, a share of the tiles and of the channels) until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        self.integers = shape
         block = plan.products.out_block
         self.flag = window
         self.v = b.at(window, FLAG_ELEMENTS)
@@ -71,7 +74,8 @@ class _Driver:
             self.w = b.at(w, group * plan.group_weights)
             self.bias = b.at(bias, group * plan.products.padded_out)
             self.x = b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"])
-            self.y = b.at(y, image * s["y_image"] + group * spec.group_out * s["y_channel"])
+            out = image * s["y_image"] + group * spec.group_out * s["y_channel"]
+            self.y, self.residual = b.at(y, out), b.at(residual, out)
             self.first_block = channels * s["blocks_per_task"]
             self.stop_block = self.first_block + s["blocks_per_task"]
             first = share * s["tiles_per_task"]
@@ -121,7 +125,7 @@ class _Driver:
             return [x, s["x_row"] * down, b.integer(across * spec.pixel_stride)]
 
         def in_patch() -> list[Value]:
-            b.call("fill", self.patch, self.x, ih, iw, s["height"], s["width"], s["x_row"])
+            b.call("fill", self.patch, self.x, ih, iw, s["height"], s["width"], s["x_row"], self.integers)
             return [self.patch, b.integer(PATCH * plan.channels), b.integer(plan.channels)]
 
         # Where channels do not fill whole vectors, the padded copy does.
@@ -137,16 +141,18 @@ class _Driver:
         many, some = plan.at_once
         in_many = self.in_many(count)
 
-        def call(tiles: int, t: Value, channel: Value, channels: Value, mode: Value) -> None:
-            b.call(
-                f"products_{tiles}x{padded}", b.at(self.v, (k * plan.tiles + t) * plan.channels + channel), 0, 1,
-                b.at(w, channel * padded), b.at(self.m, (k * plan.tiles + t) * plan.products.out_block), 1, self.zeros,
-                1, 1, channels, mode, b.minimum(b.integer(tiles), count - t),
+        def some_tiles(tiles: int, t: Value, channel: Value, channels: Value, mode: Value) -> None:
+            call(
+                b, f"products_{tiles}x{padded}",
+                x=b.at(self.v, (k * plan.tiles + t) * plan.channels + channel), x_row=0, x_channel=1,
+                w=b.at(w, channel * padded), y=b.at(self.m, (k * plan.tiles + t) * plan.products.out_block),
+                y_channel=1, bias=self.zeros, rows=1, columns=1, channels=channels, mode=mode,
+                count=b.minimum(b.integer(tiles), count - t),
             )  # fmt: skip
 
         def all_tiles(channel: Value, channels: Value, mode: Value) -> None:
-            b.loop(0, in_many, lambda t: call(many, t, channel, channels, mode), step=many)
-            b.loop(in_many, count, lambda t: call(some, t, channel, channels, mode), step=some)
+            b.loop(0, in_many, lambda t: some_tiles(many, t, channel, channels, mode), step=many)
+            b.loop(in_many, count, lambda t: some_tiles(some, t, channel, channels, mode), step=some)
 
         def some_channels(channel: Value) -> None:
             left = b.minimum(b.integer(part), b.integer(plan.channels) - channel)
@@ -179,20 +185,24 @@ class _Driver:
         rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, TILE)
         columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, TILE)
         y_row, y_column = s["y_row"] * down, across * spec.out_pixel_stride
-        y = b.at(self.y, place.row * s["y_row"] + place.column * spec.out_pixel_stride + first)
+        out = place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
+        y, residual = b.at(self.y, out), b.at(self.residual, out)
         bias = b.at(self.bias, first)
         m = b.at(self.m, q * plan.products.out_block)
-        b.call(f"transform_output_{width}", m, y, y_row, bias, rows, columns, self.flag)
+        b.call(f"transform_output_{width}", m, y, y_row, residual, bias, rows, columns, self.flag)
 
         def again() -> None:
-            b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"])
+            b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
             w = b.at(self.w, POINTS * plan.channels * plan.products.padded_out)
             w = b.at(w, first * (9 * plan.channels))
 
             def pixel(r: Value, c: Value) -> None:
-                b.call(
-                    f"direct_{width}", b.at(self.patch, (r * PATCH + c) * plan.channels), PATCH * plan.channels, 1,
-                    w, b.at(y, r * y_row + c * y_column), 1, bias, 3, 3, plan.channels, 3, 1,
+                at = r * y_row + c * y_column
+                call(
+                    b, f"direct_{width}",
+                    x=b.at(self.patch, (r * PATCH + c) * plan.channels), x_row=PATCH * plan.channels, x_channel=1, w=w,
+                    y=b.at(y, at), y_channel=1, residual=b.at(residual, at) if spec.residual else None, bias=bias,
+                    rows=3, columns=3, channels=plan.channels, mode=3, count=1,
                 )  # fmt: skip
 
             b.loop(0, rows, lambda r: b.loop(0, columns, lambda c: pixel(r, c)))

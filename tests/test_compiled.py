@@ -20,7 +20,7 @@ from tests.cases import (
     summed,
 )
 
-from tweakconv import PreparedConv2D, compile_conv2d, conv2d
+from tweakconv import PreparedConv, compile_conv2d, conv2d
 from tweakconv.compiler.target import runnable_targets
 
 TARGETS = runnable_targets()
@@ -166,7 +166,7 @@ def test_a_new_batch_or_image_size_compiles_nothing(monkeypatch: pytest.MonkeyPa
 def test_explain_says_sizes_pads_plan_operations_and_bytes() -> None:
     conv = compile_conv2d(np.ones((3, 3, 2, 4), np.float32), input_shape=(2, 9, 12, 2), strides=2, padding="same")
     text = conv.explain()
-    assert isinstance(conv, PreparedConv2D)
+    assert isinstance(conv, PreparedConv)
     # Worked by hand: 9 -> 5 with pads (1, 1), 12 -> 6 with pads (0, 1); 3*3*2 products for each of 2*5*6*4 outputs.
     for part in ("9x12x2 -> 5x6x4", "top 1, bottom 1, left 0, right 1", "direct", "4,320", "input 1,728", "output 960"):
         assert part in text, text

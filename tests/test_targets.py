@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.conftest import RunPython
 from tweakconv import compile_conv2d, conv2d
 from tweakconv.compiler import jit
 from tweakconv.compiler.choose import choose
+from tweakconv.compiler.spec import AxisSpec
 from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
 
 X86 = ("avx512", "avx2", "x86-64")
@@ -249,3 +251,18 @@ def test_targets_agree_where_sums_are_exact() -> None:
     ]
     for y in results:
         np.testing.assert_array_equal(y, conv2d(x, kernel, bias, algorithm="direct", **READ[2].arguments))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("kind", ["volumes", "pieces", "pieces without padding"])
+def test_code_for_volumes_and_pieces_calls_nothing_outside_of_itself(kind: str, data_format: str, target: str) -> None:
+    spec = READ[0].spec(data_format, "float32")
+    spec = {
+        "volumes": replace(spec, depth=AxisSpec(3, 2, 1), mapped_padding=True),
+        "pieces": replace(spec, depth=AxisSpec(2, 1, 1), strides=(1, 1), pieces=True, ragged=True, out_step=2),
+        "pieces without padding": replace(spec, strides=(1, 1), pieces=True, out_step=3, skips_padding=True),
+    }[kind]
+    choice = choose(spec, TARGETS[target])
+    elf = jit.compile_module(choice.schedule.emit(choice.plan), TARGETS[target])
+    assert undefined_symbols(elf) == []

@@ -6,17 +6,20 @@ import math
 from typing import TYPE_CHECKING
 
 from tweakconv.compiler.threads import get_num_threads
+from tweakconv.geometry import ConvGeometry
+from tweakconv.layer import AXIS_NAMES, LayerConfig
 
 if TYPE_CHECKING:
-    from tweakconv.prepared import PreparedConv2D
+    from tweakconv.prepared import PreparedConv
 
 
-def title(conv: PreparedConv2D) -> str:
+def title(conv: PreparedConv) -> str:
     """The convolution in a line."""
     layer, geometry = conv.layer, conv.geometry
     size, out = ("x".join(map(str, s)) for s in (geometry.input_size, geometry.output_size))
     kernel = "x".join(map(str, layer.kernel_size))
     extras = [
+        "transposed" if layer.transposed else "",
         f"groups {layer.groups}" if layer.groups > 1 else "",
         "plus a residual" if layer.residual else "",
         "" if layer.activation is None else layer.activation.name,
@@ -28,26 +31,22 @@ def title(conv: PreparedConv2D) -> str:
     )
 
 
-def explain(conv: PreparedConv2D) -> str:
+def explain(conv: PreparedConv) -> str:
     """Sizes, pads, schedule and why, operations and bytes; lines of text."""
     layer, geometry, built = conv.layer, conv.geometry, conv.built
     choice = built.choice
     batch = conv.input_shape[0]
-    (top, bottom), (left, right) = geometry.pads
     element = conv.dtype.itemsize
     out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
-    axes = ("height", "width")
-    sizes = [f"{name} {axis.formula()}" for name, axis in zip(axes, geometry.axes, strict=True)]
+    names = AXIS_NAMES[layer.rank]
+    sizes = [f"{name} {axis.formula()}" for name, axis in zip(names, geometry.axes, strict=True)]
     unread = [
-        f"{name}: {report.explain()}" for name, report in zip(axes, geometry.unread(), strict=True) if len(report)
+        f"{name}: {report.explain()}" for name, report in zip(names, geometry.unread(), strict=True) if len(report)
     ]
-    padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
-    if layer.padding_mode == "constant":
-        padding += f" {layer.constant_value:g}"
     lines = [
         title(conv),
         *(f"  size       {line}" for line in sizes),
-        f"  padding    {padding}",
+        f"  padding    {_padding(layer, geometry)}",
         *(f"  unread     {line}" for line in unread),
         f"  algorithm  {choice.algorithm}: {choice.reason}",
         *(f"             {line}" for line in choice.plan.describe()),
@@ -59,3 +58,16 @@ def explain(conv: PreparedConv2D) -> str:
         f"  threads    at most {get_num_threads()}",
     ]
     return "\n".join(lines)
+
+
+def _padding(layer: LayerConfig, geometry: ConvGeometry) -> str:
+    """What is added to each side, or cut from it, and what it holds."""
+    ends = {"height": ("top", "bottom"), "width": ("left", "right"), "depth": ("front", "back"), "steps": ("lo", "hi")}
+    names = [end for name in AXIS_NAMES[layer.rank] for end in ends[name]]
+    if layer.transposed:
+        cuts = [cut for axis in geometry.axes for cut in axis.cuts]
+        return "cuts " + ", ".join(f"{name} {cut}" for name, cut in zip(names, cuts, strict=True))
+    pads = [pad for pads in geometry.pads for pad in pads]
+    listed = ", ".join(f"{name} {pad}" for name, pad in zip(names, pads, strict=True))
+    value = f" {layer.constant_value:g}" if layer.padding_mode == "constant" else ""
+    return f"{listed}, of {layer.padding_mode}{value}"

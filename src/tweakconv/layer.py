@@ -1,4 +1,4 @@
-"""A two-dimensional convolution layer as its user describes it: the tweaks, the channels, the data format."""
+"""A convolution layer as its user describes it: the tweaks, the channels, the data format."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from tweakconv.activations import Activation
 from tweakconv.geometry import ConvGeometry
 from tweakconv.geometry.padding import border
 
+AXIS_NAMES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What the spatial axes of so many are called."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """What defines a two-dimensional convolution besides its weights and the size of its input.
+    """What defines a convolution besides its weights and the size of its input.
 
     Attributes
     ----------
@@ -26,15 +29,17 @@ class LayerConfig:
         What follows the sum, its bias and the residual.
     residual : bool
         Whether every call adds an array of the output's shape.
+    transposed : bool
+        Whether it is a transposed convolution; then `output_padding` is one for each axis, or None.
     interleaved : int
         How many neighbours along the width are the channels of one pixel, which padding continues together.
     """
 
-    kernel_size: tuple[int, int]
-    strides: tuple[int, int]
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
     padding: str | tuple[tuple[int, int], ...]
     padding_mode: str
-    dilation_rate: tuple[int, int]
+    dilation_rate: tuple[int, ...]
     in_channels: int
     out_channels: int
     groups: int
@@ -42,15 +47,35 @@ class LayerConfig:
     activation: Activation | None = None
     residual: bool = False
     constant_value: float = 0.0
+    transposed: bool = False
+    output_padding: tuple[int, ...] | None = None
     interleaved: int = 1
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return len(self.kernel_size)
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """The shape of its kernel, as users write it."""
+        if self.transposed:
+            return (*self.kernel_size, self.out_channels // self.groups, self.in_channels)
+        return (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """What the axes of its input are called, in their order."""
+        names = AXIS_NAMES[self.rank]
+        return ("batch", *names, "channels") if self.channels_last else ("batch", "channels", *names)
 
     @property
     def pads_zeros(self) -> bool:
         """Whether the padding holds zeros, by whatever name."""
         return self.padding_mode == "zeros" or (self.padding_mode == "constant" and self.constant_value == 0)
 
-    def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
-        """The geometry for an input of a height and width."""
+    def geometry(self, input_size: tuple[int, ...]) -> ConvGeometry:
+        """The geometry for an input of a size."""
         return _geometry(self, input_size)
 
     def border(self, geometry: ConvGeometry) -> tuple[tuple[tuple[int | None, ...], tuple[int | None, ...]], ...]:
@@ -81,36 +106,48 @@ class LayerConfig:
         """The shape of an array of this layer's data format."""
         return (batch, *size, channels) if self.channels_last else (batch, channels, *size)
 
-    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Height and width of an array of this layer's data format."""
-        return (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+    def size_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The spatial size of an array of this layer's data format."""
+        return shape[1:-1] if self.channels_last else shape[2:]
 
     def channels_of(self, shape: tuple[int, ...]) -> int:
         """Channels of an array of this layer's data format."""
-        return shape[3] if self.channels_last else shape[1]
+        return shape[-1] if self.channels_last else shape[1]
 
 
 def check_shape(layer: LayerConfig, shape: tuple[int, ...], name: str = "x") -> None:
     """Refuse, with words, an input shape that the layer cannot take."""
-    order = "(batch, height, width, channels)" if layer.channels_last else "(batch, channels, height, width)"
-    if len(shape) != 4:
-        raise ValueError(f"{name}: received shape {shape} with {len(shape)} axes; 4 are needed: {order}")
+    order = f"({', '.join(layer.axis_names)})"
+    if len(shape) != layer.rank + 2:
+        raise ValueError(f"{name}: received shape {shape} with {len(shape)} axes; {layer.rank + 2} are needed: {order}")
     channels = layer.channels_of(shape)
     if min(shape) < 0 or 0 in (*layer.size_of(shape), channels):
         raise ValueError(f"{name}: received shape {shape}; only the batch of {order} may be empty, and none negative")
     if channels != layer.in_channels:
         share = layer.in_channels // layer.groups
         taken = f"{share}" if layer.groups == 1 else f"{layer.groups} groups of {share} = {layer.in_channels}"
-        kernel = (*layer.kernel_size, share, layer.out_channels)
+        last = "out channels / groups, channels" if layer.transposed else "channels / groups, out channels"
         raise ValueError(
             f"{name}: received shape {shape}, which has {channels} channels in {order}; the kernel takes {taken}, for "
-            f"its shape {kernel} is (height, width, channels / groups, out channels); a PyTorch kernel comes to that "
-            "order by transpose(2, 3, 1, 0)"
+            f"its shape {layer.kernel_shape} is ({', '.join((*AXIS_NAMES[layer.rank], last))}); a PyTorch kernel "
+            f"comes to that order by transpose({', '.join(map(str, (*range(2, layer.rank + 2), 1, 0)))})"
         )
 
 
 @functools.lru_cache(maxsize=256)
-def _geometry(layer: LayerConfig, input_size: tuple[int, int]) -> ConvGeometry:
+def _geometry(layer: LayerConfig, input_size: tuple[int, ...]) -> ConvGeometry:
+    if layer.transposed:
+        return ConvGeometry.transposed(
+            input_size,
+            layer.kernel_size,
+            strides=layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+            output_padding=layer.output_padding,
+            groups=layer.groups,
+            in_channels=layer.in_channels,
+            out_channels=layer.out_channels,
+        )
     return ConvGeometry.of(
         input_size,
         layer.kernel_size,

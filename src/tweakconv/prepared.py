@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
 from tweakconv.compiler import threads
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import ALONE, FINITE, Border, Call
+from tweakconv.compiler.call import ALONE, FINITE, Call
 from tweakconv.compiler.choose import choose
-from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
-from tweakconv.geometry import ConvGeometry
 from tweakconv.layer import LayerConfig, check_shape
+from tweakconv.lowering import (
+    MOST_STRIDE,
+    border_of,
+    contiguous_strides,
+    element_strides,
+    lower,
+    pack,
+    pieces,
+    unpack,
+    with_rows,
+)
 
 _COUNTER_BYTES = 64
 """The shared counter of a call has a cache line of its own."""
@@ -28,8 +37,6 @@ _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
 
 _SMALL_BYTES = 4096
-
-_MOST_STRIDE = 1 << 16
 
 _TRANSFORMED = 64
 """How many times larger than itself transforms may make a kernel, at the most."""
@@ -55,12 +62,12 @@ class _Launch(NamedTuple):
     small: bool
 
 
-class PreparedConv2D:
-    """A convolution whose kernel is packed and whose code is compiled, made by `tweakconv.compile_conv2d`.
+class PreparedConv:
+    """A convolution whose kernel is packed and whose code is compiled, made by `tweakconv.compile_conv2d` and its like.
 
     The kernel and bias are copied when it is made: changing the arrays afterwards changes nothing here. It takes
-    inputs of any batch, height and width with the channels it was made for; none of them compiles anything.
-    Several threads may call one at once. A copy or a pickle holds the same weights and the same target.
+    inputs of any batch and size with the channels it was made for; none of them compiles anything. Several threads
+    may call one at once. A copy or a pickle holds the same weights and the same target.
 
     Examples
     --------
@@ -87,14 +94,14 @@ class PreparedConv2D:
         self.dtype = kernel.dtype
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
-        self.spec = _spec(layer, kernel.dtype, self.geometry)
         largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
         finite = largest <= limit  # not so for NaN either
         tame = largest < limit / _TRANSFORMED and (bias is None or bool(np.isfinite(bias).all()))
-        size = self.geometry.output_size
-        choice = choose(self.spec, target, (size[0], size[1]), algorithm=algorithm, tame=tame, packs=packs)
+        self._lowered = lower(layer, kernel.dtype, self.geometry, finite=finite)
+        size = with_rows(self.geometry).output_size
+        choice = choose(self._lowered.spec, target, (size[-2], size[-1]), algorithm=algorithm, tame=tame, packs=packs)
         self.built = build(choice)
-        self._weights = aligned(choice.schedule.pack(choice.plan, kernel))
+        self._weights = aligned(pack(self._lowered, choice, kernel))
         self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
         self._flags = FINITE if finite else 0
@@ -109,7 +116,7 @@ class PreparedConv2D:
         Parameters
         ----------
         x : array_like
-            Of the data format, channels and dtype this was made for; any batch, height and width.
+            Of the data format, channels and dtype this was made for; any batch and size.
         out : ndarray, optional
             Where to write the result: its shape and dtype, in C order, apart from `x` and `residual`.
         residual : array_like, optional
@@ -154,11 +161,11 @@ class PreparedConv2D:
         return explain(self)
 
     def __repr__(self) -> str:
-        return f"<PreparedConv2D {title(self)}>"
+        return f"<PreparedConv {title(self)}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         choice, layer = self.built.choice, self.layer
-        kernel = choice.schedule.unpack(choice.plan, self._weights)
+        kernel = unpack(self._lowered, choice, self._weights)
         return _restore, (layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm)
 
     def _checked_residual(self, residual: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray | None:
@@ -195,10 +202,10 @@ class PreparedConv2D:
         layer = self.layer
         array = as_input("x", x, self.dtype)
         check_shape(layer, array.shape)
-        strides = _element_strides(array, layer.channels_last)
+        strides = element_strides(array, layer.channels_last)
         if strides is None:
             array = np.ascontiguousarray(array)
-            strides = _contiguous_strides(array.shape, layer.channels_last)
+            strides = contiguous_strides(array.shape, layer.channels_last)
         most = threads.get_num_threads()
         key = (array.shape, array.strides, most)
         launch = self._launches.get(key)
@@ -208,7 +215,7 @@ class PreparedConv2D:
             launch = self._launches[key] = self._new_launch(array.shape, strides, most)
         return array, launch
 
-    def _new_launch(self, shape: tuple[int, ...], x_strides: tuple[int, int, int], most: int) -> _Launch:
+    def _new_launch(self, shape: tuple[int, ...], x_strides: tuple[int, ...], most: int) -> _Launch:
         layer, choice, size = self.layer, self.built.choice, self.layer.size_of(shape)
         geometry = self.geometry if size == self.geometry.input_size else layer.geometry(size)
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
@@ -217,76 +224,30 @@ class PreparedConv2D:
             raise ValueError(
                 f"padding: with pads {geometry.pads} the output has shape {out_shape}: more than memory can hold"
             )
-        for axis, stride in zip(geometry.axes, self.spec.strides, strict=True):
+        lifted, spec = with_rows(geometry), self._lowered.spec
+        strides = (*([] if spec.depth is None else [spec.depth.stride]), *spec.strides)
+        for axis, stride in zip(lifted.axes, strides, strict=True):
             if axis.output > 1 and axis.stride != stride:
                 raise ValueError(
                     f"strides: {axis.stride} is too far for an input as large as {geometry.input_size}; strides up to "
-                    f"{_MOST_STRIDE} are computed"
+                    f"{MOST_STRIDE} are computed"
                 )
         work = shape[0] * geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
         call = Call(
             batch=shape[0],
-            geometry=geometry,
+            geometry=lifted,
             x_strides=x_strides,
-            y_strides=_contiguous_strides(out_shape, layer.channels_last),
+            y_strides=contiguous_strides(out_shape, layer.channels_last),
             threads=used,
-            border=None if layer.pads_zeros else self._border(geometry),
+            border=border_of(layer, self.dtype, lifted),
+            pieces=pieces(self._lowered, choice, lifted),
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
         return _Launch(out_shape, integers, integers.ctypes.data, used, small=out_bytes <= _SMALL_BYTES)
 
-    def _border(self, geometry: ConvGeometry) -> Border:
-        with np.errstate(over="ignore"):  # too large for float32: infinity, as in the arrays
-            value = float(self.dtype.type(self.layer.constant_value))
-        return Border(value, self.dtype == np.float64, self.layer.border(geometry))
-
 
 def _restore(
     layer: LayerConfig, kernel: FloatArray, bias: FloatArray, shape: tuple[int, ...], target: str, algorithm: str
-) -> PreparedConv2D:
-    return PreparedConv2D(layer, kernel, bias, shape, get_target(target), algorithm=algorithm)
-
-
-def _spec(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry) -> ConvSpec:
-    # One channel in and out lies in memory the same either way, and columns fill the lanes that channels would not.
-    single = layer.in_channels == layer.out_channels == 1
-    # Where a kernel has one tap its dilation says nothing, and where there is one output its stride says nothing;
-    # huge ones, which would only overflow, are left out.
-    dilation_h, dilation_w = (1 if axis.kernel == 1 else axis.dilation for axis in geometry.axes)
-    stride_h, stride_w = (
-        1 if axis.output == 1 and axis.stride > _MOST_STRIDE else axis.stride for axis in geometry.axes
-    )
-    return ConvSpec(
-        kernel=layer.kernel_size,
-        strides=(stride_h, stride_w),
-        dilation=(dilation_h, dilation_w),
-        in_channels=layer.in_channels,
-        out_channels=layer.out_channels,
-        groups=layer.groups,
-        channels_last=layer.channels_last and not single,
-        double=dtype == np.float64,
-        activation=layer.activation,
-        residual=layer.residual,
-        mapped_padding=not layer.pads_zeros,
-    )
-
-
-def _element_strides(x: FloatArray, channels_last: bool) -> tuple[int, int, int] | None:
-    """Elements between images, rows and channels; None where pixels or channels do not lie as the code needs."""
-    size = x.itemsize
-    # An axis of one entry is never stepped along, so its stride says nothing.
-    steps = [stride if extent > 1 else 0 for stride, extent in zip(x.strides, x.shape, strict=True)]
-    if any(step % size for step in steps):
-        return None
-    if channels_last:
-        image, row, pixel, channel = steps
-        dense = channel in (0, size) if x.shape[3] == 1 else channel == size
-        return (image // size, row // size, 1) if dense and (pixel == x.shape[3] * size or x.shape[2] == 1) else None
-    image, channel, row, pixel = steps
-    return (image // size, row // size, channel // size) if pixel == size or x.shape[3] == 1 else None
-
-
-def _contiguous_strides(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
-    _, a, b, c = shape
-    return (a * b * c, b * c, 1) if channels_last else (a * b * c, c, b * c)
+) -> PreparedConv:
+    return PreparedConv(layer, kernel, bias, shape, get_target(target), algorithm=algorithm)

@@ -178,6 +178,73 @@ def depthwise_conv(
     )
 
 
+def separable_conv(
+    x: ArrayLike,
+    depthwise_kernel: ArrayLike,
+    pointwise_kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    strides: IntPerAxis = 1,
+    padding: PaddingLike = "valid",
+    *,
+    dilation_rate: IntPerAxis = 1,
+    data_format: str = "channels_last",
+    padding_mode: str = "zeros",
+    constant_value: float = 0,
+    residual: ArrayLike | None = None,
+    activation: str | None = None,
+    negative_slope: float | None = None,
+    accumulate: DTypeLike = np.float64,
+) -> FloatArray:
+    """A depthwise convolution, then one of single pixels that mixes the channels.
+
+    Parameters
+    ----------
+    depthwise_kernel
+        (*spatial, C, M), as in `depthwise_conv`.
+    pointwise_kernel
+        (1, ..., C * M, F), as in Keras.
+    x, bias, strides, padding, dilation_rate, data_format, padding_mode, constant_value, residual, activation
+    negative_slope, accumulate
+        As in `conv`.
+
+    Returns
+    -------
+    ndarray
+        (N, *output_size, F), or (N, F, *output_size) for "channels_first".
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `conv`.
+
+    Examples
+    --------
+    >>> separable_conv([[[1, 10], [2, 20]]], [[[1], [1]], [[2], [0]]], [[[1], [100]]])
+    array([[[1005.]]])
+    """
+    between = depthwise_conv(
+        x,
+        depthwise_kernel,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        data_format=data_format,
+        padding_mode=padding_mode,
+        constant_value=constant_value,
+        accumulate=accumulate,
+    )
+    return conv(
+        between,
+        pointwise_kernel,
+        bias,
+        data_format=data_format,
+        residual=residual,
+        activation=activation,
+        negative_slope=negative_slope,
+        accumulate=accumulate,
+    )
+
+
 def conv_transpose(
     x: ArrayLike,
     kernel: ArrayLike,

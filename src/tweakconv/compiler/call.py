@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tweakconv.geometry import ConvGeometry
+from tweakconv.geometry import AxisPhase, ConvGeometry
 
 FINITE = 1
 """Flag of a call: every weight is finite, so kernel rows in the padding add nothing."""
@@ -36,22 +36,42 @@ class Border(NamedTuple):
     axes: tuple[tuple[tuple[int | None, ...], tuple[int | None, ...]], ...]
 
 
+class Piece(NamedTuple):
+    """Outputs of a transposed convolution that are computed together, as an ordinary convolution of their own.
+
+    Attributes
+    ----------
+    axes : tuple of AxisPhase
+        The phase of each spatial axis.
+    weights : int
+        Where its packed weights begin among all of them, in elements.
+    """
+
+    axes: tuple[AxisPhase, ...]
+    weights: int
+
+
 class Call(NamedTuple):
     """One use of the code: the batch, the geometry, how the arrays lie in memory, who shares the work.
 
     Attributes
     ----------
+    geometry : ConvGeometry
+        Of two or three axes.
     x_strides, y_strides : tuple of int
-        Elements from one image, one row and one channel to the next.
+        Elements from one image, one plane where there are three axes, one row and one channel to the next.
     threads : int
         How many threads run it; never matters to the result.
     border : Border or None
         What the padding holds; None for zeros.
+    pieces : tuple of Piece
+        Those of a transposed convolution; none for an ordinary one.
     """
 
     batch: int
     geometry: ConvGeometry
-    x_strides: tuple[int, int, int]
-    y_strides: tuple[int, int, int]
+    x_strides: tuple[int, ...]
+    y_strides: tuple[int, ...]
     threads: int
     border: Border | None = None
+    pieces: tuple[Piece, ...] = ()

@@ -7,13 +7,22 @@ compiles nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tweakconv.activations import Activation
 
 
+class AxisSpec(NamedTuple):
+    """Kernel size, stride and dilation along one axis."""
+
+    kernel: int
+    stride: int
+    dilation: int
+
+
 @dataclass(frozen=True, slots=True)
 class ConvSpec:
-    """A two-dimensional convolution as the compiler sees it.
+    """A convolution of images or of volumes as the compiler sees it.
 
     Attributes
     ----------
@@ -31,6 +40,16 @@ class ConvSpec:
         Whether an array of the output's shape is added to the sum and its bias.
     mapped_padding : bool
         Whether the padding holds what tables of the call say, and not zeros.
+    depth : AxisSpec or None
+        The axis of planes; None for images.
+    pieces : bool
+        Whether the outputs come in pieces that the call tells of, those of a transposed convolution.
+    ragged : bool
+        Whether the pieces differ in their kernel sizes, of which `kernel` and `depth` hold the largest.
+    out_step : int
+        Pixels of the output from one that is computed to the next along a row.
+    skips_padding : bool
+        Whether taps in the padding are left out, where others multiply what lies there.
     """
 
     kernel: tuple[int, int]
@@ -44,6 +63,11 @@ class ConvSpec:
     activation: Activation | None = None
     residual: bool = False
     mapped_padding: bool = False
+    depth: AxisSpec | None = None
+    pieces: bool = False
+    ragged: bool = False
+    out_step: int = 1
+    skips_padding: bool = False
 
     @property
     def element(self) -> str:
@@ -67,8 +91,18 @@ class ConvSpec:
 
     @property
     def taps(self) -> tuple[int, int, int]:
-        """Kernel rows, kernel columns and input channels that one output sums over."""
+        """Kernel rows, kernel columns and input channels that one output sums over in each kernel plane."""
         return (*self.kernel, self.group_in)
+
+    @property
+    def kernel_planes(self) -> int:
+        """Kernel planes that one output sums over."""
+        return 1 if self.depth is None else self.depth.kernel
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is an ordinary convolution of images, with its outputs side by side."""
+        return self.depth is None and not self.pieces
 
     @property
     def pixel_stride(self) -> int:
@@ -77,5 +111,5 @@ class ConvSpec:
 
     @property
     def out_pixel_stride(self) -> int:
-        """Elements from one output pixel of a row to the next."""
-        return self.out_channels if self.channels_last else 1
+        """Elements from one output pixel of a row that is computed to the next."""
+        return self.out_step * (self.out_channels if self.channels_last else 1)

@@ -111,6 +111,19 @@ class AxisGeometry:
         last = (self.effective_input - self.effective_kernel + self.pad_lo) // self.stride
         return range(start, max(start, min(last + 1, self.output)))
 
+    @property
+    def cuts(self) -> tuple[int, int]:
+        """(lo, hi) that a transposed convolution cuts from its full result, negative where it adds to it.
+
+        The full result is what the windows put down for every pixel span together.
+
+        Examples
+        --------
+        >>> AxisGeometry(4, 3, pad_lo=2, pad_hi=1, input_dilation=2, flipped=True).cuts
+        (0, 1)
+        """
+        return self.effective_kernel - 1 - self.pad_lo, self.effective_kernel - 1 - self.pad_hi
+
     def first(self, o: int) -> int:
         """Position at which the window of output `o` begins."""
         return o * self.stride - self.pad_lo
@@ -227,7 +240,7 @@ does not fit.
 
     def _transposed_size(self) -> str:
         """The size seen from the other side: one window put down for each pixel, and the result cut."""
-        cuts = "".join(term(self.effective_kernel - 1 - pad, "-") for pad in (self.pad_lo, self.pad_hi))
+        cuts = "".join(term(cut, "-") for cut in self.cuts)
         return f"({self.input} - 1)*{self.input_dilation} + {self.effective_kernel}{cuts} = {self.output}"
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tweakconv.compiler.spec import ConvSpec
+
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
@@ -29,6 +31,8 @@ class Blocking:
         Kernel rows, kernel columns and input channels summed in registers at a time.
     blocks_per_pass : int
         Blocks of output channels computed for a block of pixels before the next block of pixels.
+    planes : int
+        Kernel planes of a chunk, one unless it holds them whole.
     channelwise : bool
         Whether each output channel reads the one input channel of its number, so that a block of output channels
         starts at the same channel of the input.
@@ -42,6 +46,7 @@ class Blocking:
     chunk: tuple[int, int, int]
     blocks_per_pass: int
     channelwise: bool = False
+    planes: int = 1
 
     @property
     def full_blocks(self) -> int:
@@ -63,9 +68,9 @@ class Blocking:
         """Output channels of a group with the last block padded."""
         return self.full_blocks * self.out_block + self.padded_width(self.tail)
 
-    def is_whole(self, taps: tuple[int, int, int]) -> bool:
+    def is_whole(self, spec: ConvSpec) -> bool:
         """Whether one chunk is the whole sum."""
-        return self.chunk == taps
+        return self.chunk == spec.taps and self.planes == spec.kernel_planes
 
     def padded_width(self, width: int) -> int:
         """A block's width as its weights are packed."""

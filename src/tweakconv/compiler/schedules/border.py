@@ -14,9 +14,12 @@ from tweakconv.compiler.call import Border
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.spec import ConvSpec
 
-BORDER_FIELDS = ("constant", "column_table", "columns_behind", "row_table", "rows_behind")
+BORDER_FIELDS = (
+    "constant", "column_table", "columns_behind", "row_table", "rows_behind", "plane_table", "planes_behind",
+)  # fmt: skip
 """More run-time integers of one call: the bits of the number that stands where there is no pixel, and for each axis
-where its table is, counted from the first integer, and how many positions of padding lie behind the image."""
+where its table is, counted from the first integer, and how many positions of padding lie behind the image. Images
+have no planes."""
 
 _NO_PIXEL = -1
 
@@ -64,7 +67,7 @@ class BorderTables(NamedTuple):
     first: int
 
     def pixel(self, axis: str, position: Value, size: Value) -> Value:
-        """The pixel along an axis ("row" or "column") that a position leads to, below 0 where there is none."""
+        """The pixel that a position along an axis ("plane", "row", "column") leads to, below 0 where there is none."""
         b = self.b
         table, behind = (self._field(name) for name in (f"{axis}_table", f"{axis}s_behind"))
         beyond = b.maximum(b.minimum(position - size, behind), 0)

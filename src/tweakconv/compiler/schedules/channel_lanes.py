@@ -12,7 +12,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue
-from tweakconv.compiler.schedules.micro import define
+from tweakconv.compiler.schedules.micro import Planes, define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -78,13 +78,14 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     step = spec.strides[1] * spec.pixel_stride
     # Taps of a kernel row and their channels may lie one behind another: one loop instead of two.
     merged = ci == spec.in_channels and (spec.dilation[1] == 1 or kw == 1) and spec.kernel[1] % kw == 0
-    lengths = (kw * ci,) if merged else (ci, spec.group_in % ci or ci)
+    lengths = (ci if spec.ragged else kw * ci,) if merged else (ci, spec.group_in % ci or ci)
     busy = width == blocking.out_block and pixels in blocking.pixels[:2]
     unroll = max(u for u in (1, 2, 3, 4) if gcd(*lengths) % u == 0) if busy else 1
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
+        planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(padded)
 
@@ -101,18 +102,18 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         def run(at: Value, length: Value | int, carry: tuple[Value, ...]) -> tuple[Value, ...]:
             return b.loop(0, length, lambda i, w, *sums: products(b.at(at, i), w, sums), carry, step=unroll, once=True)
 
-        def row(r: Value, *carry: Value) -> tuple[Value, ...]:
-            at = b.at(x, r * x_row)
+        def row(at: Value, *carry: Value) -> tuple[Value, ...]:
+            taps = columns if spec.ragged or spec.kernel[1] % kw else b.integer(kw)
             if merged:
-                return run(at, kw * ci, carry)
+                return run(at, taps * ci, carry)
             inner = channels if spec.group_in % ci else ci
-            outer = columns if spec.kernel[1] % kw else kw
             tap = spec.dilation[1] * spec.pixel_stride
-            return b.loop(0, outer, lambda c, *carry: run(b.at(at, c * tap), inner, carry), carry, once=True)
+            return b.loop(0, taps, lambda c, *carry: run(b.at(at, c * tap), inner, carry), carry, once=True)
 
-        sums = b.loop(0, rows, row, [w, *[b.zero()] * (pixels * vectors)])[1:]
+        zeros = [b.zero()] * (pixels * vectors)
+        sums = Planes(planes, x_plane, w_plane).sums(b, x, w, rows, x_row, zeros, row)
 
-        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, spec, name, body)
+    define(b, spec, blocking, name, body)

@@ -24,25 +24,23 @@ from types import ModuleType
 import numpy as np
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import Call
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
-from tweakconv.compiler.schedules.blocking import Blocking, split_width
-from tweakconv.compiler.schedules.border import border_integers
-from tweakconv.compiler.schedules.driver import SHAPE_FIELDS, emit_run, micro_name
+from tweakconv.compiler.schedules.blocking import Blocking
+from tweakconv.compiler.schedules.driver import emit_run, micro_name
 from tweakconv.compiler.schedules.epilogue import emit_activate
-from tweakconv.compiler.schedules.window import emit_fill, window_elements
+from tweakconv.compiler.schedules.shape import integers
+from tweakconv.compiler.schedules.window import completed, emit_fill, window_elements
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+
+__all__ = ["DirectPlan", "emit", "estimate", "integers", "pack", "pack_bias", "packed_elements", "plan", "unpack"]
 
 CYCLES_PER_PRODUCT = 0.62
 """Of a vector: half a cycle with two multipliers, of which 80 % are kept busy (measured on eight layers)."""
 
 STREAMED_BYTES_PER_CYCLE = 10
 """At which weights come from beyond the second-level cache."""
-
-_TASKS_PER_THREAD = 4
-_BANDS_TRIED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +56,35 @@ class DirectPlan:
     def window_bytes(self) -> int:
         """Size of the padded copy of one block's window that each thread keeps."""
         elements = window_elements(self.spec, self.blocking.chunk, self.blocking.pixels[0])
-        return elements * self.spec.element_bytes
+        return self.blocking.planes * elements * self.spec.element_bytes
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
         blocking = self.blocking
         rows, columns, channels = blocking.chunk
+        planes, parts = ("", "") if self.spec.depth is None else (f"{self.spec.kernel_planes}x", f"{blocking.planes}x")
         width = min(blocking.out_block, blocking.out_channels)
         smaller = f", {', '.join(map(str, blocking.pixels[1:]))} where a row ends" if blocking.pixels[1:] else ""
+        taps = f"{planes}{'x'.join(map(str, self.spec.kernel))}"
         return [
             f"registers hold the sums of {blocking.pixels[0]} pixels{smaller}, by {_counted(width, 'output channel')}",
-            f"a sum is cut into parts of {rows}x{columns} taps x {_counted(channels, 'channel')}"
-            if not blocking.is_whole(self.spec.taps)
-            else f"a sum is not cut: {rows}x{columns} taps x {_counted(channels, 'channel')}",
+            *([f"outputs that meet the same of the taps, at most {taps}, come together"] if self.spec.pieces else []),
+            f"a sum is cut into parts of {parts}{rows}x{columns} taps x {_counted(channels, 'channel')}"
+            if not blocking.is_whole(self.spec)
+            else f"a sum is not cut: {parts}{rows}x{columns} taps x {_counted(channels, 'channel')}",
         ]
 
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
     form = channel_lanes if spec.channels_last else pixel_lanes
-    return DirectPlan(spec, target, form.blocking(spec, target), form)
+    return DirectPlan(spec, target, completed(spec, form.blocking(spec, target)), form)
 
 
 def emit(plan: DirectPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     builder = Builder(plan.target, plan.spec.element)
-    emit_fill(builder, plan.spec, plan.blocking, len(SHAPE_FIELDS))
+    emit_fill(builder, plan.spec, plan.blocking)
     emit_activate(builder, plan.spec)
     for pixels in plan.blocking.pixels:
         for width in plan.blocking.widths():
@@ -99,8 +100,8 @@ def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
     ----------
     plan : DirectPlan
         What the code was made for.
-    kernel : ndarray, shape (KH, KW, CI / groups, CO)
-        In the spec's element type.
+    kernel : ndarray, shape (KH, KW, CI / groups, CO), or with KD before for volumes
+        In the spec's element type; where there are pieces, that of one of them.
 
     Returns
     -------
@@ -108,17 +109,20 @@ def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
         Group by group, chunk by chunk, block by block, with zeros where the last block is not full.
     """
     blocking = plan.blocking
-    kh, kw, ci, _ = kernel.shape
-    grouped = kernel.reshape(kh, kw, ci, blocking.groups, blocking.out_channels)
-    packed = np.empty((blocking.groups, kh * kw * ci * blocking.padded_out), kernel.dtype)
+    *planes, kh, kw, ci, _ = kernel.shape
+    kd = math.prod(planes)
+    grouped = kernel.reshape(kd, kh, kw, ci, blocking.groups, blocking.out_channels)
+    packed = np.empty((blocking.groups, kd * kh * kw * ci * blocking.padded_out), kernel.dtype)
     position = 0
-    for chunk in blocking.chunks(kernel.shape[:3]):
-        part = grouped[chunk.rows, chunk.columns, chunk.channels]
-        steps = part.shape[0] * part.shape[1] * part.shape[2]
-        for start, width, padded in blocking.out_blocks():
-            room = packed[:, position : position + steps * padded]
-            plan.form.pack_block(part[..., start : start + width], room, padded)
-            position += steps * padded
+    for plane in range(0, kd, blocking.planes):
+        for chunk in blocking.chunks((kh, kw, ci)):
+            part = grouped[plane : plane + blocking.planes, chunk.rows, chunk.columns, chunk.channels]
+            rows = part.reshape(-1, *part.shape[2:])  # those of several planes, where there are several, lie together
+            steps = math.prod(rows.shape[:3])
+            for start, width, padded in blocking.out_blocks():
+                room = packed[:, position : position + steps * padded]
+                plan.form.pack_block(rows[..., start : start + width], room, padded)
+                position += steps * padded
     return packed.reshape(-1)
 
 
@@ -130,15 +134,19 @@ def pack_bias(plan: DirectPlan, bias: FloatArray) -> FloatArray:
     return packed.reshape(-1)
 
 
-def unpack(plan: DirectPlan, packed: FloatArray) -> FloatArray:
-    """The kernel that was packed: where a kernel of counting numbers goes tells what came from where."""
-    spec = plan.spec
-    shape = (*spec.kernel, spec.group_in, spec.out_channels)
+def unpack(plan: DirectPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
+    """The kernel of a size that was packed: where one of counting numbers goes tells what came from where."""
+    shape = (*kernel_size, plan.spec.group_in, plan.spec.out_channels)
     size = math.prod(shape)
     places = pack(plan, np.arange(1, size + 1, dtype=np.float64).reshape(shape)).astype(np.int64)
     kernel = np.empty(size, packed.dtype)
     kernel[places[places > 0] - 1] = packed[places > 0]
     return kernel.reshape(shape)
+
+
+def packed_elements(plan: DirectPlan, taps: int) -> int:
+    """Elements that a kernel of so many taps has when packed."""
+    return plan.blocking.groups * taps * plan.spec.group_in * plan.blocking.padded_out
 
 
 def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
@@ -149,41 +157,6 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     weights = math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
     streamed = weights / STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
     return products * CYCLES_PER_PRODUCT + streamed
-
-
-def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `SHAPE_FIELDS`, and what tells of its padding."""
-    rows, columns = call.geometry.axes
-    band = _band(plan, call)
-    blocks = split_width(columns.output, plan.blocking.pixels)
-    integers = (
-        call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
-        band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
-    )  # fmt: skip
-    return integers if call.border is None else integers + border_integers(call.border, len(integers))
-
-
-def _band(plan: DirectPlan, call: Call) -> int:
-    """How many output rows one task computes.
-
-    A band's input and output should stay in the second-level cache while the chunks pass over them. Several threads
-    get about four tasks each, of a size that lets them end together.
-    """
-    spec, groups = plan.spec, plan.blocking.groups
-    rows, columns = call.geometry.axes
-    in_row = rows.stride * columns.input * spec.in_channels // groups
-    out_row = columns.output * spec.out_channels // groups
-    most = max(1, min(rows.output, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes)))
-    planes = call.batch * groups
-    if call.threads == 1:
-        return -(-rows.output // -(-rows.output // most))
-    most = min(most, max(1, rows.output * planes // (_TASKS_PER_THREAD * call.threads)))
-
-    def longest(band: int) -> int:
-        """Rows that the busiest thread computes."""
-        return -(-(-(-rows.output // band) * planes) // call.threads) * band
-
-    return min(range(most, max(0, most - _BANDS_TRIED), -1), key=longest)
 
 
 def _counted(number: int, noun: str) -> str:

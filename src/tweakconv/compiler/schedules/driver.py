@@ -1,13 +1,13 @@
 """The function ``run`` of the direct schedule: loops around the microkernels, outermost first.
 
 Threads take *tasks* (one group of one image, a band of output rows) from a shared counter. Within a task come the
-chunks of the sum, passes over blocks of output channels, output rows, blocks of pixels, and innermost the output
-channels of the pass. Where a block of pixels reaches into the padding, its window is copied out first (``fill``).
+pieces, of which a transposed convolution has several, the chunks of the sum, passes over blocks of output channels,
+output rows, blocks of pixels, and innermost the output channels of the pass. Where a block of pixels reaches into the
+padding, its window is copied out first (``fill``).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,14 +15,8 @@ from tweakconv.compiler.call import ALONE, FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
+from tweakconv.compiler.schedules.shape import load_call, load_piece
 from tweakconv.compiler.spec import ConvSpec
-
-SHAPE_FIELDS = (
-    "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "rows_per_task", "bands",
-    "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
-    "blocks_0", "blocks_1", "blocks_2", "blocks_3",
-)  # fmt: skip
-"""The run-time integers of one call, in order; strides count elements, ``blocks_i`` blocks of the i-th size."""
 
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
@@ -39,14 +33,16 @@ def micro_name(pixels: int, width: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One group of one image and a band of its output rows.
+    """One group of one image, a band of its output rows, and of those the ones of a piece.
 
     Attributes
     ----------
     x, y, residual, w, bias : Value
         Where the group's input, output, residual, weights and bias begin.
     first_row, stop_row : Value
-        The band.
+        The band; the rows of a volume count through its planes.
+    piece : dict
+        The numbers of the piece.
     """
 
     x: Value
@@ -56,11 +52,12 @@ class _Task:
     bias: Value
     first_row: Value
     stop_row: Value
+    piece: dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """A part of the sum: some kernel rows, kernel columns and input channels, in that order.
+    """A part of the sum: some kernel planes, kernel rows, kernel columns and input channels, in that order.
 
     Attributes
     ----------
@@ -79,25 +76,39 @@ class _Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """One output row under one chunk, after kernel rows in the padding are left out.
+class _Taps:
+    """What is left of a chunk's kernel planes or rows for one output, those in the padding left out.
 
     Attributes
     ----------
-    ih : Value
-        Input row under the first kernel row that is left.
-    kernel_rows, skipped : Value
-        How many kernel rows are left, and how many were left out before them.
+    first : Value
+        Input plane or row under the first that is left.
+    count, skipped : Value
+        How many are left, and how many were left out before them.
     inside : Value
         One bit: all of them lie in the image.
-    x, y, residual : Value
-        Where input row `ih`, the output row and its residual begin, at the chunk's first channel.
     """
 
-    ih: Value
-    kernel_rows: Value
+    first: Value
+    count: Value
     skipped: Value
     inside: Value
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One output row under one chunk.
+
+    Attributes
+    ----------
+    planes, rows : _Taps
+        The kernel planes and rows that it meets.
+    x, y, residual : Value
+        Where the first input row, the output row and its residual begin, at the chunk's first channel.
+    """
+
+    planes: _Taps
+    rows: _Taps
     x: Value
     y: Value
     residual: Value
@@ -131,12 +142,11 @@ class _Driver:
     ) -> None:
         """Take tasks until none is left."""
         b, spec = self.b, self.spec
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(SHAPE_FIELDS)}
-        self.integers = shape
-        self.window, self.finite = window, (flags & FINITE).equals(FINITE)
-        groups = self.blocking.groups
+        s = self.shape = load_call(b, shape)
+        self.integers, self.window, self.finite = shape, window, (flags & FINITE).equals(FINITE)
+        groups, padded_out = self.blocking.groups, self.blocking.padded_out
         tasks = s["batch"] * groups * s["bands"]
-        group_weights = math.prod(spec.taps) * self.blocking.padded_out
+        only = None if spec.pieces else load_piece(b, shape, b.integer(0))
         b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
         def one_task(leave_if: Callable[[Value], None]) -> None:
@@ -145,47 +155,75 @@ class _Driver:
             band, rest = ticket % s["bands"], ticket // s["bands"]
             group, image = rest % groups, rest // groups
             first_row = band * s["rows_per_task"]
-            out = image * s["y_image"] + group * spec.group_out * s["y_channel"]
-            self.task(
-                _Task(
-                    x=b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"]),
-                    y=b.at(y, out),
-                    residual=b.at(residual, out),
-                    w=b.at(w, group * group_weights),
-                    bias=b.at(bias, group * self.blocking.padded_out),
-                    first_row=first_row,
-                    stop_row=b.minimum(first_row + s["rows_per_task"], s["out_height"]),
+            group_x = b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"])
+            group_y = image * s["y_image"] + group * spec.group_out * s["y_channel"]
+
+            def one_piece(piece: dict[str, Value]) -> None:
+                planes, rows, columns = self.kernel(piece)
+                weights = planes * rows * columns * (spec.group_in * padded_out)
+                self.task(
+                    _Task(
+                        x=group_x,
+                        y=b.at(y, group_y + piece["out"]),
+                        residual=b.at(residual, group_y + piece["out"]),
+                        w=b.at(w, piece["weights"] + group * weights),
+                        bias=b.at(bias, group * padded_out),
+                        first_row=first_row,
+                        stop_row=b.minimum(first_row + s["rows_per_task"], piece["out_height"] * self.depth_of(piece)),
+                        piece=piece,
+                    )
                 )
-            )
+
+            if only is not None:
+                one_piece(only)
+            else:
+                b.loop(0, s["pieces"], lambda number: one_piece(load_piece(b, shape, number)), once=True)
 
         b.forever(one_task)
 
+    def kernel(self, piece: dict[str, Value]) -> tuple[Value, Value, Value]:
+        """Kernel planes, rows and columns of a piece, constants where there is only one."""
+        if self.spec.ragged:
+            return piece["planes"], piece["rows"], piece["columns"]
+        planes, rows, columns = (self.b.integer(n) for n in (self.spec.kernel_planes, *self.spec.kernel))
+        return planes, rows, columns
+
+    def depth_of(self, piece: dict[str, Value]) -> Value:
+        """Output planes of a piece."""
+        return self.b.integer(1) if self.spec.depth is None else piece["out_depth"]
+
     def task(self, task: _Task) -> None:
         """Loop over the chunks, in the order in which the weights are packed."""
+        b = self.b
+        most = (self.spec.kernel_planes, *self.spec.taps)
+        steps = (self.blocking.planes, *self.blocking.chunk)
+        sizes = (*self.kernel(task.piece), b.integer(self.spec.group_in))
 
         def nest(starts: tuple[Value, ...], counts: tuple[Value, ...], w: Value) -> Value:
             axis = len(starts)
-            if axis == len(self.spec.taps):
-                self.chunk(task, _Chunk(starts, counts, w, self.mode(starts, counts)))
-                return self.b.at(w, counts[0] * counts[1] * counts[2] * self.blocking.padded_out)
-            size, step = self.spec.taps[axis], self.blocking.chunk[axis]
-            whole = self.b.integer(step)
-            if step == size:
-                return nest((*starts, self.b.integer(0)), (*counts, whole), w)
+            if axis == len(most):
+                cut = [a for a in range(axis) if steps[a] < most[a]]
+                self.chunk(task, _Chunk(starts, counts, w, self.mode([(starts[a], counts[a], sizes[a]) for a in cut])))
+                planes, rows, columns, channels = counts
+                return b.at(w, planes * rows * columns * channels * self.blocking.padded_out)
+            size, step = sizes[axis], steps[axis]
+            if step == most[axis]:
+                return nest((*starts, b.integer(0)), (*counts, size), w)
+            uneven = self.spec.ragged or most[axis] % step
 
             def body(start: Value, w: Value) -> list[Value]:
-                count = self.b.minimum(whole, self.b.integer(size) - start) if size % step else whole
+                count = b.minimum(b.integer(step), size - start) if uneven else b.integer(step)
                 return [nest((*starts, start), (*counts, count), w)]
 
-            return self.b.loop(0, size, body, [w], step=step, once=True)[0]
+            return b.loop(0, size, body, [w], step=step, once=True)[0]
 
         nest((), (), task.w)
 
-    def mode(self, starts: tuple[Value, ...], counts: tuple[Value, ...]) -> Value:
-        """Bit 0: the chunk is the sum's first; bit 1: its last."""
+    def mode(self, cut: list[tuple[Value, Value, Value]]) -> Value:
+        """Bit 0: a chunk is the sum's first; bit 1: its last; from start, count and size along axes that are cut."""
         b = self.b
         first = last = b.integer(0).equals(0)
-        for start, count, size in zip(starts, counts, self.spec.taps, strict=True):
+        for start, count, size in cut:
             first = b.both(first, start.equals(0))
             last = b.both(last, (start + count).equals(size))
         return b.select(first, 1, 0) + b.select(last, 2, 0)
@@ -195,32 +233,33 @@ class _Driver:
         b, count, step = self.b, self.blocking.out_block_count, self.blocking.blocks_per_pass
 
         def rows(channels: _Pass) -> None:
-            b.loop(task.first_row, task.stop_row, lambda oh: self.row(task, chunk, channels, oh))
+            b.loop(task.first_row, task.stop_row, lambda row: self.row(task, chunk, channels, row))
 
         if step >= count:
             rows(_Pass(b.integer(0), b.integer(count)))
         else:
             b.loop(0, count, lambda i: rows(_Pass(i, b.minimum(i + step, count))), step=step, once=True)
 
-    def row(self, task: _Task, chunk: _Chunk, channels: _Pass, oh: Value) -> None:
+    def row(self, task: _Task, chunk: _Chunk, channels: _Pass, number: Value) -> None:
         """Loop over one output row: as many blocks of each size as the call says, the last perhaps not full."""
-        b, s, spec = self.b, self.shape, self.spec
-        stride, dilation = spec.strides[0], spec.dilation[0]
-        top = oh * stride - s["pad_top"] + chunk.starts[0] * dilation
-        skipped, kernel_rows = self.kernel_rows(top, chunk.counts[0])
-        ih = top + skipped * dilation
-        row = _Row(
-            ih=ih,
-            kernel_rows=kernel_rows,
-            skipped=skipped,
-            inside=b.both(ih >= 0, ih + (kernel_rows - 1) * dilation < s["height"]),
-            x=b.at(task.x, ih * s["x_row"] + chunk.starts[2] * s["x_channel"]),
-            y=b.at(task.y, oh * s["y_row"]),
-            residual=b.at(task.residual, oh * s["y_row"]),
-        )
+        b, s, spec, depth = self.b, self.shape, self.spec, self.spec.depth
+        piece, oh = task.piece, number
+        planes = _Taps(b.integer(0), b.integer(1), b.integer(0), b.integer(0).equals(0))
+        x = b.at(task.x, chunk.starts[3] * s["x_channel"])
+        out = b.integer(0)
+        if depth is not None:
+            od, oh = number // piece["out_height"], number % piece["out_height"]
+            front = od * depth.stride + piece["front"] + chunk.starts[0] * depth.dilation
+            planes = self.taps(front, chunk.counts[0], s["depth"], depth.dilation)
+            x = b.at(x, planes.first * s["x_plane"])
+            out = od * s["y_plane"]
+        top = oh * spec.strides[0] + piece["top"] + chunk.starts[1] * spec.dilation[0]
+        rows = self.taps(top, chunk.counts[1], s["height"], spec.dilation[0])
+        out = oh * s["y_row"] + out
+        row = _Row(planes, rows, b.at(x, rows.first * s["x_row"]), b.at(task.y, out), b.at(task.residual, out))
         ow = b.integer(0)
         for index, pixels in enumerate(self.blocking.pixels):
-            stop = ow + s[f"blocks_{index}"] * pixels
+            stop = ow + piece[f"blocks_{index}"] * pixels
 
             def block(ow: Value, pixels: int = pixels) -> None:
                 self.block(task, chunk, channels, row, pixels, ow)
@@ -228,55 +267,96 @@ class _Driver:
             b.loop(ow, stop, block, step=pixels)
             ow = stop
 
-    def kernel_rows(self, top: Value, count: Value) -> tuple[Value, Value]:
-        """How many kernel rows to leave out at the top, and how many to compute."""
-        if self.spec.mapped_padding:
-            return self.b.integer(0), count
-        b, dilation = self.b, self.spec.dilation[0]
-        above = b.minimum((b.maximum(b.integer(0) - top, 0) + (dilation - 1)) // dilation, count)
-        below = b.minimum((b.maximum(self.shape["height"] - top, 0) + (dilation - 1)) // dilation, count)
-        left = b.maximum(below - above, 0)
-        return b.select(self.finite, above, 0), b.select(self.finite, left, count)
+    def taps(self, position: Value, count: Value, size: Value, dilation: int) -> _Taps:
+        """What is left of some kernel planes or rows, the first of them at a position, above `size` planes or rows."""
+        b = self.b
+        left, skipped = count, b.integer(0)
+        if not self.spec.mapped_padding:
+            above = b.minimum((b.maximum(b.integer(0) - position, 0) + (dilation - 1)) // dilation, count)
+            below = b.minimum((b.maximum(size - position, 0) + (dilation - 1)) // dilation, count)
+            skip = b.integer(0).equals(0) if self.spec.skips_padding else self.finite
+            skipped, left = b.select(skip, above, 0), b.select(skip, b.maximum(below - above, 0), count)
+        first = position + skipped * dilation
+        return _Taps(first, left, skipped, b.both(first >= 0, first + (left - 1) * dilation < size))
 
     def block(self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, pixels: int, ow: Value) -> None:
         """One block of pixels: find its input, in the image or in a padded copy, and run the pass' channels."""
         b, spec, s = self.b, self.spec, self.shape
-        stride, dilation = spec.strides[1], spec.dilation[1]
-        pixel = spec.pixel_stride
-        span = (chunk.counts[1] - 1) * dilation + ((pixels - 1) * stride + 1)
-        iw = ow * stride - s["pad_left"] + chunk.starts[1] * dilation
-        inside = b.both(row.inside, b.both(iw >= 0, iw + span <= s["width"]))
+        pixel, across_planes = spec.pixel_stride, 1 if spec.depth is None else spec.depth.dilation
+        span = (chunk.counts[2] - 1) * spec.dilation[1] + ((pixels - 1) * spec.strides[1] + 1)
+        wanted = b.minimum(b.integer(pixels), task.piece["out_width"] - ow)
+
+        def column(ow: Value) -> Value:
+            return ow * spec.strides[1] + task.piece["left"] + chunk.starts[2] * spec.dilation[1]
+
+        iw = column(ow)
+        inside = b.both(b.both(row.planes.inside, row.rows.inside), b.both(iw >= 0, iw + span <= s["width"]))
 
         def in_place() -> list[Value]:
-            return [b.at(row.x, iw * pixel), s["x_row"] * spec.dilation[0], s["x_channel"]]
+            return [
+                b.at(row.x, iw * pixel),
+                s["x_plane"] * across_planes,
+                s["x_row"] * spec.dilation[0],
+                s["x_channel"],
+            ]
 
-        def in_window() -> list[Value]:
+        def in_window(iw: Value) -> list[Value]:
+            x = b.at(task.x, chunk.starts[3] * s["x_channel"])
             b.call(
-                "fill", self.window, b.at(task.x, chunk.starts[2] * s["x_channel"]), row.ih, iw, row.kernel_rows,
-                span, chunk.counts[2], s["height"], s["width"], s["x_row"], s["x_channel"], self.integers,
+                "fill", self.window, x, self.integers, row.planes.first, row.rows.first, iw,
+                row.planes.count, row.rows.count, span, chunk.counts[3],
             )  # fmt: skip
-            return [self.window, span * pixel, span * pixel * row.kernel_rows]
+            line = span * pixel
+            return [self.window, line * row.rows.count, line, line * row.rows.count * row.planes.count]
 
-        source = b.when(inside, in_place, in_window)
-        first = ow * spec.out_pixel_stride
-        wanted = b.minimum(b.integer(pixels), s["out_width"] - ow)
-        taps = chunk.counts[0] * chunk.counts[1] * chunk.counts[2]
-        skipped_taps = row.skipped * chunk.counts[1] * chunk.counts[2]
+        def from_source(source: tuple[Value, ...] | list[Value]) -> None:
+            self.pass_over(task, chunk, channels, row, pixels, ow, source, row.rows.count, wanted)
+
+        def pixel_by_pixel() -> None:
+            """Each with only those taps that lie in the image; chunks have one kernel column."""
+
+            def one(ow: Value) -> None:
+                there = column(ow).below(s["width"])
+                rows = b.select(there, row.rows.count, 0)
+                self.pass_over(task, chunk, channels, row, pixels, ow, in_window(column(ow)), rows, b.integer(1))
+
+            b.loop(ow, ow + wanted, one, once=True)
+
+        if spec.skips_padding:
+            b.when(inside, lambda: from_source(in_place()), pixel_by_pixel)
+        else:
+            from_source(b.when(inside, in_place, lambda: in_window(iw)))
+
+    def pass_over(
+        self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, pixels: int, ow: Value,
+        source: tuple[Value, ...] | list[Value], kernel_rows: Value, wanted: Value,
+    ) -> None:  # fmt: skip
+        """Run the microkernel of a block of pixels for each block of output channels of a pass."""
+        b, spec, s, blocking = self.b, self.spec, self.shape, self.blocking
+        x, x_plane, x_row, x_channel = source
+        planes, rows, columns, depth = chunk.counts
+        out = ow * spec.out_pixel_stride
+        several = blocking.planes > 1
+        # A plane that is left out as a whole has no rows, where there is no loop over planes.
+        kernel_rows = kernel_rows if several or spec.depth is None else b.select(row.planes.count > 0, kernel_rows, 0)
+        taps = planes * rows * columns * depth
+        skipped = (row.planes.skipped * rows + row.rows.skipped) * columns * depth
 
         def micro(start: Value, width: int) -> None:
-            channel = start * s["y_channel"]
+            channel, padded = start * s["y_channel"], blocking.padded_width(width)
             call(
                 b, micro_name(pixels, width),
-                x=b.at(source[0], start) if self.blocking.channelwise else source[0],
-                x_row=source[1], x_channel=source[2],
-                w=b.at(chunk.w, start * taps + skipped_taps * self.blocking.padded_width(width)),
-                y=b.at(row.y, first + channel), y_channel=s["y_channel"],
-                residual=b.at(row.residual, first + channel) if spec.residual else None,
-                bias=b.at(task.bias, start), rows=row.kernel_rows, columns=chunk.counts[1], channels=chunk.counts[2],
+                x=b.at(x, start) if blocking.channelwise else x, x_row=x_row, x_channel=x_channel,
+                w=b.at(chunk.w, start * taps + skipped * padded),
+                y=b.at(row.y, out + channel), y_channel=s["y_channel"],
+                residual=b.at(row.residual, out + channel) if spec.residual else None,
+                bias=b.at(task.bias, start), rows=kernel_rows, columns=columns, channels=depth,
                 mode=chunk.mode, count=wanted,
+                planes=row.planes.count if several else None, x_plane=x_plane if several else None,
+                w_plane=rows * columns * depth * padded if several else None,
             )  # fmt: skip
 
-        width, full, tail = self.blocking.out_block, self.blocking.full_blocks, self.blocking.tail
+        width, full, tail = blocking.out_block, blocking.full_blocks, blocking.tail
         if full:
             stop = b.minimum(channels.stop, full)
             b.loop(channels.first, stop, lambda i: micro(i * width, width), once=not tail)

@@ -15,14 +15,17 @@ from collections import defaultdict
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, unpack
+from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, packed_elements, unpack
 from tweakconv.compiler.schedules.epilogue import Epilogue
-from tweakconv.compiler.schedules.micro import define
-from tweakconv.compiler.schedules.window import first_that_fits
+from tweakconv.compiler.schedules.micro import Planes, define
+from tweakconv.compiler.schedules.window import completed, first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-__all__ = ["WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "plan", "unpack"]
+__all__ = [
+    "WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "packed_elements", "plan",
+    "unpack",
+]  # fmt: skip
 
 _CHUNK_STEPS = 512
 _MOST_PIXELS = 12
@@ -43,7 +46,7 @@ def applies(spec: ConvSpec, target: Target) -> bool:
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
-    return DirectPlan(spec, target, blocking(spec, target), sys.modules[__name__])
+    return DirectPlan(spec, target, completed(spec, blocking(spec, target)), sys.modules[__name__])
 
 
 def blocking(spec: ConvSpec, target: Target) -> Blocking:
@@ -88,7 +91,7 @@ def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
 def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
     """Define a microkernel of `pixels` pixels times `width` channels, one vector or less."""
     kw = blocking.chunk[1]
-    even = spec.kernel[1] % kw == 0
+    even = spec.kernel[1] % kw == 0 and not spec.ragged
     each = spec.group_in
     unroll = kw if even and kw * each <= _MOST_UNROLLED else 1
     uses = _uses(pixels, unroll, spec.strides[1], spec.dilation[1])
@@ -96,6 +99,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
+        planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(b.lanes)
 
@@ -110,17 +114,17 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
                         sums[p] = b.multiply_add(spread, weights[k * each + channel], sums[p])
             return [b.at(w, unroll * each * b.lanes), *sums]
 
-        def row(r: Value, *carry: Value) -> tuple[Value, ...]:
-            at, tap = b.at(x, r * x_row), spec.dilation[1] * spec.pixel_stride
+        def row(at: Value, *carry: Value) -> tuple[Value, ...]:
+            tap = spec.dilation[1] * spec.pixel_stride
             taps = kw if even else columns
             return b.loop(0, taps, lambda k, *carry: products(b.at(at, k * tap), *carry), carry, step=unroll, once=True)
 
-        sums = b.loop(0, rows, row, [w, *[b.zero()] * pixels])[1:]
+        sums = Planes(planes, x_plane, w_plane).sums(b, x, w, rows, x_row, [b.zero()] * pixels, row)
 
-        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, spec, name, body)
+    define(b, spec, blocking, name, body)
 
 
 def _uses(pixels: int, taps: int, stride: int, dilation: int) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.emit import Builder, Carry, Value
+from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.spec import ConvSpec
 
 _PARAMETERS = {
@@ -20,17 +22,54 @@ _PARAMETERS = {
     "channels": "i64",
     "mode": "i64",  # bit 0: the sum's first chunk; bit 1: its last
     "count": "i64",  # pixels to store
-    "residual": "ptr",  # the first pixel's residual at the block's first channel; only where there is one
+    "residual": "ptr",  # the first pixel's residual at the block's first channel
+    "planes": "i64",  # kernel planes of the chunk
+    "x_plane": "i64",  # elements from one kernel plane's input to the next, and its weights
+    "w_plane": "i64",
 }
 
 
-def define(b: Builder, spec: ConvSpec, name: str, body: Callable[..., None]) -> None:
+def _parameters(spec: ConvSpec, blocking: Blocking) -> dict[str, str]:
+    """Those that the microkernels of a convolution take: without a residual or several planes where there are none."""
+    unneeded = [] if spec.residual else ["residual"]
+    if blocking.planes == 1:
+        unneeded += ["planes", "x_plane", "w_plane"]
+    return {name: kind for name, kind in _PARAMETERS.items() if name not in unneeded}
+
+
+def define(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, body: Callable[..., None]) -> None:
     """Define a microkernel; `body` receives the parameters by their names."""
-    names = {name: kind for name, kind in _PARAMETERS.items() if name != "residual" or spec.residual}
+    names = _parameters(spec, blocking)
     b.function(name, names, lambda *values: body(**dict(zip(names, values, strict=True))))
 
 
-def call(b: Builder, name: str, *, residual: Value | None = None, **arguments: Value | int) -> None:
-    """Call a microkernel with its parameters by their names; `residual` where it takes one."""
-    values = [arguments[parameter] for parameter in _PARAMETERS if parameter != "residual"]
-    b.call(name, *values, *([] if residual is None else [residual]))
+def call(b: Builder, name: str, **arguments: Value | int | None) -> None:
+    """Call a microkernel with its parameters by their names; None for those that it does not take."""
+    values = [arguments.get(parameter) for parameter in _PARAMETERS]
+    b.call(name, *(value for value in values if value is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The kernel planes of a chunk: how many, and the elements from the input and weights of one to those of the next.
+
+    None where there is one.
+    """
+
+    count: Value | None = None
+    x: Value | None = None
+    w: Value | None = None
+
+    def sums(
+        self, b: Builder, x: Value, w: Value, rows: Value, x_row: Value, zeros: Sequence[Value],
+        row: Callable[..., Sequence[Value]],
+    ) -> Carry:  # fmt: skip
+        """Sums over the kernel rows of all planes; ``row(at, w, *sums)`` adds a row's to those before."""
+
+        def plane(x: Value, w: Value, sums: Sequence[Value]) -> Carry:
+            return b.loop(0, rows, lambda r, *carry: row(b.at(x, r * x_row), *carry), [w, *sums])[1:]
+
+        if self.count is None or self.x is None or self.w is None:
+            return plane(x, w, zeros)
+        x_step, w_step = self.x, self.w
+        return b.loop(0, self.count, lambda p, *sums: plane(b.at(x, p * x_step), b.at(w, p * w_step), sums), zeros)

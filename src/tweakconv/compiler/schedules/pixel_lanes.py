@@ -10,7 +10,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue
-from tweakconv.compiler.schedules.micro import call, define
+from tweakconv.compiler.schedules.micro import Planes, call, define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -64,14 +64,22 @@ def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
 def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
     """Define a microkernel of `pixels` columns times `width` output channels.
 
-    Where fewer columns are wanted, it works on a copy of the output on the stack.
+    Where fewer columns are wanted, or they lie apart, it works on a copy of the output on the stack.
     """
-    sums_name = f"{name}_sums"
+
+    def spread(target: Value, target_step: int, source: Value, source_step: int, count: Value) -> None:
+        if target_step == source_step == 1:
+            b.copy(target, source, count)
+        else:
+            b.loop(0, count, lambda i: b.store(b.load(b.at(source, i * source_step)), b.at(target, i * target_step)))
+
+    sums_name, step = f"{name}_sums", spec.out_step
     _emit_sums(b, spec, blocking, sums_name, pixels, width)
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
+        planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
         tile = b.stack_room(width * pixels)
         residual_tile = None if residual is None else b.stack_room(width * pixels)
@@ -80,22 +88,24 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
             call(
                 b, sums_name, x=x, x_row=x_row, x_channel=x_channel, w=w, y=y, y_channel=y_channel, bias=bias,
                 rows=rows, columns=columns, channels=channels, mode=mode, count=count, residual=residual,
+                planes=planes, x_plane=x_plane, w_plane=w_plane,
             )  # fmt: skip
 
         def by_tile() -> None:
-            def copy_in(room: Value, source: Value) -> None:
-                b.loop(0, width, lambda c: b.copy(b.at(room, c * pixels), b.at(source, c * y_channel), count))
-
-            if not blocking.is_whole(spec.taps):
-                copy_in(tile, y)
+            if not blocking.is_whole(spec):
+                b.loop(0, width, lambda c: spread(b.at(tile, c * pixels), 1, b.at(y, c * y_channel), step, count))
             if residual is not None and residual_tile is not None:
-                copy_in(residual_tile, residual)
+                before, room = residual, residual_tile
+                b.loop(0, width, lambda c: spread(b.at(room, c * pixels), 1, b.at(before, c * y_channel), step, count))
             sums(tile, residual_tile, pixels)
-            b.loop(0, width, lambda c: b.copy(b.at(y, c * y_channel), b.at(tile, c * pixels), count))
+            b.loop(0, width, lambda c: spread(b.at(y, c * y_channel), step, b.at(tile, c * pixels), 1, count))
 
-        b.when(count.equals(pixels), lambda: sums(y, residual, y_channel), by_tile)
+        if step == 1:
+            b.when(count.equals(pixels), lambda: sums(y, residual, y_channel), by_tile)
+        else:
+            by_tile()
 
-    define(b, spec, name, body)
+    define(b, spec, blocking, name, body)
 
 
 def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
@@ -104,13 +114,14 @@ def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     vectors = pixels // lanes
     _, kw, ci = blocking.chunk
     stride, dilation = spec.strides[1], spec.dilation[1]
-    even = spec.kernel[1] % kw == 0
+    even = spec.kernel[1] % kw == 0 and not spec.ragged
     busy = width == blocking.out_block and pixels == blocking.pixels[0]
     unroll = kw if even and kw * vectors * width <= _UNROLLED_PRODUCTS[busy] else 1
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
+        planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
@@ -133,14 +144,14 @@ def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
                 once=True,
             )
 
-        def row(r: Value, *carry: Value) -> tuple[Value, ...]:
-            at = b.at(x, r * x_row)
+        def row(at: Value, *carry: Value) -> tuple[Value, ...]:
             inner = channels if spec.group_in % ci else ci
             return b.loop(0, inner, lambda i, *carry: channel(b.at(at, i * x_channel), carry), carry, once=True)
 
-        sums = b.loop(0, rows, row, [w, *[b.zero()] * (vectors * width)])[1:]
+        zeros = [b.zero()] * (vectors * width)
+        sums = Planes(planes, x_plane, w_plane).sums(b, x, w, rows, x_row, zeros, row)
 
-        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec))
         if residual is not None and not end.whole:  # before the last chunk, what is read costs nothing and is not added
             residual = b.select(end.last, residual, y)
         for c in range(width):
@@ -154,4 +165,4 @@ def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
                 b.store(end.finish(total), at)
         end.activate(y, y_channel, width, pixels)
 
-    define(b, spec, name, body)
+    define(b, spec, blocking, name, body)

@@ -7,21 +7,25 @@ layout, so that the same microkernel reads either.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tweakconv.compiler.emit import Builder, Value
-from tweakconv.compiler.schedules.blocking import Blocking
-from tweakconv.compiler.schedules.border import BorderTables, tables_of
+from tweakconv.compiler.schedules.blocking import Blocking, even_step
+from tweakconv.compiler.schedules.border import tables_of
+from tweakconv.compiler.schedules.shape import BORDER_START, load_call
 from tweakconv.compiler.spec import ConvSpec
 
 MOST_BYTES = 1 << 20
 """What a window may take; chunks are made smaller until theirs fits."""
 
-_INTEGERS = ("ih", "iw", "rows", "span", "channels", "height", "width", "x_row", "x_channel")
+_PRODUCTS = 512
+"""Of a chunk with several kernel planes, at the most."""
 
 
 def window_elements(spec: ConvSpec, chunk: tuple[int, int, int], pixels: int) -> int:
-    """Elements of the window of `pixels` pixels under a chunk.
+    """Elements of the window of `pixels` pixels under a chunk, in one kernel plane.
 
     Pixels keep the distance they have in the image, so with channels_last a pixel takes the room of all channels.
     """
@@ -37,71 +41,112 @@ def first_that_fits(
     return next(fitting, candidates[-1])
 
 
-def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking, fields: int) -> None:
-    """Define ``fill(window, x, ih, iw, rows, span, channels, height, width, x_row, x_channel, shape)``.
+def completed(spec: ConvSpec, blocking: Blocking) -> Blocking:
+    """The blocking of a convolution of one kernel plane, made to suit all of them and taps that may be left out.
 
-    It copies `rows` kernel rows, the first at input row `ih`, of `span` pixels from column `iw` on. `shape` are the
-    run-time integers of the call, in which the tables of the border stand behind `fields` others.
+    As many kernel planes as fit come into a chunk that holds them whole. Where taps in the padding are left out, a
+    chunk has one kernel column, since neighbouring pixels differ in which of them they have.
     """
-    pixel = spec.pixel_stride
-    dense = not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
+    if spec.skips_padding:
+        blocking = replace(blocking, chunk=(blocking.chunk[0], 1, blocking.chunk[2]))
+    if blocking.chunk != spec.taps:
+        return blocking
+    products, size = math.prod(spec.taps), window_elements(spec, blocking.chunk, blocking.pixels[0])
+    most = max(1, min(_PRODUCTS // products, MOST_BYTES // (size * spec.element_bytes)))
+    return replace(blocking, planes=even_step(spec.kernel_planes, most))
+
+
+def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
+    """Define ``fill(window, x, shape, iz, ih, iw, planes, rows, span, channels)``.
+
+    It copies `rows` kernel rows of each of `planes` kernel planes, the first at input row `ih` of plane `iz`, of `span`
+    pixels from column `iw` on. `shape` are the run-time integers of the call.
+    """
 
     def body(
-        window: Value, x: Value, ih: Value, iw: Value, rows: Value, span: Value, channels: Value,
-        height: Value, width: Value, x_row: Value, x_channel: Value, shape: Value,
+        window: Value, x: Value, shape: Value, iz: Value, ih: Value, iw: Value,
+        planes: Value, rows: Value, span: Value, channels: Value,
     ) -> None:  # fmt: skip
-        tables = tables_of(b, spec, shape, fields)
-        nothing = b.scalar_zero() if tables is None else tables.constant()
+        fill = _Fill(b, spec, blocking, shape, iw, span, channels)
+        depth = spec.depth
 
-        def pixels(start: Value, stop: Value, each: Callable[[Value, Value | int], None]) -> None:
-            """Run `each` for the elements of some pixels: all at once where none of them lie between."""
-            if dense:
-                each(start * pixel, (stop - start) * pixel)
-            else:
-                b.loop(start, stop, lambda i: each(i * pixel, channels))
+        def plane(channel: Value, p: Value) -> None:
+            source, inside = b.at(x, channel * fill.shape["x_channel"]), b.integer(0).equals(0)
+            if depth is not None:
+                position = fill.pixel("plane", iz + p * depth.dilation, fill.shape["depth"])
+                source, inside = b.at(source, position * fill.shape["x_plane"]), position.below(fill.shape["depth"])
+            first = (channel * planes + p) * rows
 
-        def row(plane: Value, r: Value) -> None:
-            position = ih + r * spec.dilation[0]
-            target = b.at(window, (plane * rows + r) * span * pixel)
-            left = b.minimum(b.maximum(b.integer(0) - iw, 0), span)
-            right = b.maximum(b.minimum(width - iw, span), left)
+            def row(r: Value) -> None:
+                position = fill.pixel("row", ih + r * spec.dilation[0], fill.shape["height"])
+                target = b.at(window, (first + r) * span * spec.pixel_stride)
+                there = b.both(inside, position.below(fill.shape["height"]))
+                line = b.at(source, position * fill.shape["x_row"])
+                b.when(there, lambda: fill.line(target, line), lambda: fill.nothing(target, b.integer(0), span))
 
-            def without_pixels(start: Value, stop: Value) -> None:
-                pixels(start, stop, lambda at, count: b.fill(b.at(target, at), nothing, count))
+            b.loop(0, rows, row)
 
-            def with_pixels(source_row: Value) -> None:
-                source = b.at(x, plane * x_channel + source_row * x_row)
-                inside = b.at(source, iw * pixel)
+        each = b.integer(1) if spec.channels_last else channels
+        b.loop(0, each, lambda channel: b.loop(0, planes, lambda p: plane(channel, p)))
 
-                def outside(start: Value, stop: Value) -> None:
-                    if tables is None:
-                        without_pixels(start, stop)
-                    else:
-                        b.loop(start, stop, lambda i: mapped(tables, i))
+    integers = dict.fromkeys(("iz", "ih", "iw", "planes", "rows", "span", "channels"), "i64")
+    b.function("fill", {"window": "ptr", "x": "ptr", "shape": "ptr", **integers}, body)
 
-                def mapped(tables: BorderTables, i: Value) -> None:
-                    column, at = tables.pixel("column", iw + i, width), b.at(target, i * pixel)
-                    count = b.integer(pixel) if dense else channels
-                    b.when(
-                        column < 0,
-                        lambda: b.fill(at, nothing, count),
-                        lambda: b.copy(at, b.at(source, column * pixel), count),
-                    )
 
-                outside(b.integer(0), left)
-                pixels(left, right, lambda at, count: b.copy(b.at(target, at), b.at(inside, at), count))
-                outside(right, span)
+class _Fill:
+    """Copies lines of `span` pixels from column `iw` on, and what the padding holds."""
 
-            # Zeros are the same beyond every side; other padding continues rows and columns one after the other.
-            source_row = position if tables is None else tables.pixel("row", position, height)
+    def __init__(
+        self, b: Builder, spec: ConvSpec, blocking: Blocking, shape: Value, iw: Value, span: Value, channels: Value
+    ) -> None:
+        self.b = b
+        self.shape = load_call(b, shape)
+        self.tables = tables_of(b, spec, shape, BORDER_START)
+        self.constant = b.scalar_zero() if self.tables is None else self.tables.constant()
+        self.iw, self.span, self.stride = iw, span, spec.pixel_stride
+        # Elements of a pixel that are copied; where that is all of them, pixels are copied together.
+        self.together = not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
+        self.elements = b.integer(self.stride) if self.together else channels
+
+    def pixel(self, axis: str, position: Value, size: Value) -> Value:
+        """The pixel at a position along an axis; outside of ``range(size)`` where there is none."""
+        return position if self.tables is None else self.tables.pixel(axis, position, size)
+
+    def line(self, target: Value, source: Value) -> None:
+        """Copy the line that lies at `source` in the image."""
+        b, width = self.b, self.shape["width"]
+        left = b.minimum(b.maximum(b.integer(0) - self.iw, 0), self.span)
+        right = b.maximum(b.minimum(width - self.iw, self.span), left)
+        inside = b.at(source, self.iw * self.stride)
+        self.border(target, source, b.integer(0), left)
+        self._pixels(left, right, lambda at, count: b.copy(b.at(target, at), b.at(inside, at), count))
+        self.border(target, source, right, self.span)
+
+    def border(self, target: Value, source: Value, start: Value, stop: Value) -> None:
+        """Copy pixels of a line that lie beyond its ends."""
+        b, tables = self.b, self.tables
+        if tables is None:
+            self.nothing(target, start, stop)
+            return
+
+        def one(i: Value) -> None:
+            column, at = tables.pixel("column", self.iw + i, self.shape["width"]), b.at(target, i * self.stride)
             b.when(
-                source_row.below(height),
-                lambda: with_pixels(source_row),
-                lambda: without_pixels(b.integer(0), span),
+                column < 0,
+                lambda: b.fill(at, self.constant, self.elements),
+                lambda: b.copy(at, b.at(source, column * self.stride), self.elements),
             )
 
-        planes = b.integer(1) if spec.channels_last else channels
-        b.loop(0, planes, lambda plane: b.loop(0, rows, lambda r: row(plane, r)))
+        b.loop(start, stop, one)
 
-    pointers = {"window": "ptr", "x": "ptr"}
-    b.function("fill", {**pointers, **dict.fromkeys(_INTEGERS, "i64"), "shape": "ptr"}, body)
+    def nothing(self, target: Value, start: Value, stop: Value) -> None:
+        """Write what stands where there is no pixel."""
+        b = self.b
+        self._pixels(start, stop, lambda at, count: b.fill(b.at(target, at), self.constant, count))
+
+    def _pixels(self, start: Value, stop: Value, each: Callable[[Value, Value], None]) -> None:
+        """Run `each` for the elements of some pixels: where it starts, and how many."""
+        if self.together:
+            each(start * self.stride, (stop - start) * self.stride)
+        else:
+            self.b.loop(start, stop, lambda i: each(i * self.stride, self.elements))

@@ -107,7 +107,7 @@ WHAT = "3x3 kernels at stride 1, in float32 with channels_last, more than one ch
 
 def applies(spec: ConvSpec, target: Target) -> bool:
     """Whether this schedule computes a convolution, within the working space that a thread may take."""
-    if spec.kernel != (3, 3) or spec.strides != (1, 1) or spec.double or not spec.channels_last:
+    if not spec.is_plain or spec.kernel != (3, 3) or spec.strides != (1, 1) or spec.double or not spec.channels_last:
         return False
     return plan(spec, target).window_bytes <= _MOST_BYTES
 
@@ -165,7 +165,12 @@ def pack_bias(plan: WinogradPlan, bias: FloatArray) -> FloatArray:
     return packed
 
 
-def unpack(plan: WinogradPlan, packed: FloatArray) -> FloatArray:
+def packed_elements(plan: WinogradPlan, taps: int) -> int:
+    """Elements that the kernel has when packed."""
+    return plan.spec.groups * plan.group_weights
+
+
+def unpack(plan: WinogradPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
     """The kernel that was packed."""
     spec, channels, products = plan.spec, plan.channels, plan.products
     kernel = np.empty((3, 3, spec.group_in, spec.groups, spec.group_out), packed.dtype)

@@ -1,0 +1,117 @@
+"""The run-time integers of one call to the direct schedule: what its code is told about sizes, steps and phases.
+
+First stand the numbers of the whole call, then those of each of its pieces (an ordinary convolution has one, a
+transposed one a piece for each phase), then what tells of padding that is not zeros.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tweakconv.compiler.call import Call, Piece
+from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.schedules.blocking import split_width
+from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.geometry import AxisPhase
+
+if TYPE_CHECKING:
+    from tweakconv.compiler.schedules.direct import DirectPlan
+
+_CALL_FIELDS = (
+    "batch", "depth", "height", "width", "pieces", "rows_per_task", "bands",
+    "x_image", "x_plane", "x_row", "x_channel", "y_image", "y_plane", "y_row", "y_channel",
+)  # fmt: skip
+"""Numbers of the whole call; strides count elements, those of the output from one of a piece's outputs to the next."""
+
+_PIECE_FIELDS = (
+    "out_depth", "out_height", "out_width", "front", "top", "left", "planes", "rows", "columns", "weights", "out",
+    "blocks_0", "blocks_1", "blocks_2", "blocks_3",
+)  # fmt: skip
+"""Numbers of one piece: its outputs; the pixel under the first tap of the first, below 0 in the padding; its taps;
+where its weights and its outputs begin; and how many blocks of pixels of each size make a row."""
+
+BORDER_START = len(_CALL_FIELDS) + len(_PIECE_FIELDS)
+"""Where the padding is told of, which only a convolution of one piece has."""
+
+_TASKS_PER_THREAD = 4
+_BANDS_TRIED = 64
+
+_ALONE = AxisPhase(first=0, step=1, outputs=1, taps=range(1), start=0, stride=1, dilation=1)
+"""The axis of planes of an image."""
+
+
+def load_call(b: Builder, shape: Value) -> dict[str, Value]:
+    """The numbers of the call, as the code sees them."""
+    return {name: b.load_integer(shape, i) for i, name in enumerate(_CALL_FIELDS)}
+
+
+def load_piece(b: Builder, shape: Value, number: Value) -> dict[str, Value]:
+    """The numbers of a piece, as the code sees them."""
+    start = b.integer_at(shape, number * len(_PIECE_FIELDS))
+    return {name: b.load_integer(start, len(_CALL_FIELDS) + i) for i, name in enumerate(_PIECE_FIELDS)}
+
+
+def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
+    """The run-time integers of a call."""
+    pieces = call.pieces or (Piece(tuple(AxisPhase.all_of(axis)[0] for axis in call.geometry.axes), 0),)
+    rows_each = max(rows_of(piece) for piece in pieces)
+    band = _band(plan, call, rows_each)
+    depth, height, width = (1, *call.geometry.input_size)[-3:]
+    steps = [phase.step for phase in _volume(pieces[0])]
+    (x_image, *x_steps, x_channel), (y_image, *y_steps, y_channel) = call.x_strides, call.y_strides
+    x_plane, x_row = (0, *x_steps)[-2:]
+    y_plane, y_row = (0, *y_steps)[-2:]
+    head = (
+        call.batch, depth, height, width, len(pieces), band, -(-rows_each // band),
+        x_image, x_plane, x_row, x_channel, y_image, y_plane * steps[0], y_row * steps[1], y_channel,
+    )  # fmt: skip
+    pixel = plan.spec.out_pixel_stride // plan.spec.out_step
+    told = [number for piece in pieces for number in _piece(plan, piece, (y_plane, y_row, pixel))]
+    border = () if call.border is None else border_integers(call.border, BORDER_START)
+    return (*head, *told, *border)
+
+
+def rows_of(piece: Piece) -> int:
+    """Output rows of a piece, those of all planes."""
+    depth, rows, _ = _volume(piece)
+    return depth.outputs * rows.outputs
+
+
+def _piece(plan: DirectPlan, piece: Piece, y_steps: tuple[int, int, int]) -> tuple[int, ...]:
+    axes = _volume(piece)
+    taps = tuple(len(phase.taps) for phase in axes)
+    out = sum(phase.first * step for phase, step in zip(axes, y_steps, strict=True))
+    blocks = split_width(axes[2].outputs, plan.blocking.pixels)
+    return (
+        *(phase.outputs for phase in axes), *(phase.start for phase in axes),
+        *(taps if all(taps) else (0, 0, 0)), piece.weights, out, *blocks, *(0,) * (4 - len(blocks)),
+    )  # fmt: skip
+
+
+def _volume(piece: Piece) -> tuple[AxisPhase, ...]:
+    """The phases of planes, rows and columns."""
+    return (_ALONE, *piece.axes)[-3:]
+
+
+def _band(plan: DirectPlan, call: Call, rows: int) -> int:
+    """How many of the output rows of a piece one task computes.
+
+    A band's input and output should stay in the second-level cache while the chunks pass over them. Several threads
+    get about four tasks each, of a size that lets them end together.
+    """
+    spec, groups = plan.spec, plan.blocking.groups
+    *_, down, columns = call.geometry.axes
+    planes = 1 if spec.depth is None else spec.depth.kernel
+    in_row = planes * down.stride * columns.input * spec.in_channels // groups
+    out_row = columns.output * spec.out_channels // groups
+    most = max(1, min(rows, plan.target.l2_bytes // ((in_row + out_row) * spec.element_bytes)))
+    images = call.batch * groups
+    if call.threads == 1:
+        return -(-rows // -(-rows // most))
+    most = min(most, max(1, rows * images // (_TASKS_PER_THREAD * call.threads)))
+
+    def longest(band: int) -> int:
+        """Rows that the busiest thread computes."""
+        return -(-(-(-rows // band) * images) // call.threads) * band
+
+    return min(range(most, max(0, most - _BANDS_TRIED), -1), key=longest)

@@ -152,6 +152,12 @@ class PreparedConv2D:
     def __repr__(self) -> str:
         return f"<PreparedConv2D {title(self)}>"
 
+    def _repr_html_(self) -> str:
+        """`explain` as a table, for notebooks."""
+        from tweakconv.view.notebook import plan_table  # noqa: PLC0415 - only notebooks pay for it
+
+        return plan_table(self)
+
     def __reduce__(self) -> tuple[object, ...]:
         choice, layer = self.built.choice, self.layer
         kernel = choice.schedule.unpack(choice.plan, self._weights)

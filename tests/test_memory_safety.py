@@ -29,8 +29,9 @@ if __name__ == "__main__":  # so that the program, too, finds what lies beside i
 from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 
 from tweakconv import compile_conv2d, conv2d, filter2d
+from tweakconv.compiler import helpers
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import FINITE, Call
+from tweakconv.compiler.call import FINITE, Call, Shared
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.spec import ConvSpec
@@ -101,24 +102,25 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         x_strides, y_strides = (
             tuple(a.strides[axis] // a.itemsize for axis in ((0, 1, 3) if last else (0, 2, 1))) for a in (x, y)
         )
-        call = Call(case.batch, geometry, x_strides, y_strides, threads=1)
         addends = np.zeros(channels, dtype) if bias is None else bias
-        counter = guarded(np.zeros(1, np.int64), side)
         handed = [
             guarded(x, side),
             guarded(schedule.pack(plan, kernel), side),
             guarded(schedule.pack_bias(plan, addends), side),
             y,
-            guarded(np.array(schedule.integers(plan, call), np.int64), side),
-            counter,
-            guarded(np.zeros(plan.window_bytes, np.uint8), side),
         ]
         expected = by_definition(case, x, kernel, bias, data_format)
         rounding = 1e-5 * abs(expected).max() if algorithm == "winograd" else 0
-        for flags in (FINITE, 0):
-            counter[...] = 0
+        for flags, threads in ((FINITE, 1), (0, 1), (FINITE, 3)):
+            call = Call(case.batch, geometry, x_strides, y_strides, threads)
+            space = schedule.space(plan, call)
+            common = guarded(np.zeros(space.shared, np.uint8), side)
+            shared = guarded(np.zeros(Shared.COUNT, np.int64), side)
+            shared[Shared.SPACE], shared[Shared.AWAIT] = common.ctypes.data, helpers.await_address()
+            integers = guarded(np.array(schedule.integers(plan, call), np.int64), side)
+            own = guarded(np.zeros(space.own, np.uint8), side)
             y[...] = np.nan
-            built.code.run(*(a.ctypes.data for a in handed), flags)
+            built.code.run(*(a.ctypes.data for a in (*handed, integers, shared, own)), flags)
             np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
         # And through the front door, where only input and output can be placed.
         arguments = {**case.arguments, "data_format": data_format, "algorithm": built.choice.algorithm}
@@ -374,8 +376,8 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
         schedule.pack_bias(plan, bias),
         y,
         np.array(schedule.integers(plan, call), np.int64),
-        np.zeros(1, np.int64),
-        np.zeros(plan.window_bytes, np.uint8),
+        np.zeros(Shared.COUNT, np.int64),
+        np.zeros(schedule.space(plan, call).own, np.uint8),
     ]
     built.code.run(*(a.ctypes.data for a in handed), FINITE)
     np.testing.assert_array_equal(y, expected)

@@ -342,9 +342,11 @@ def test_an_input_of_more_than_2_to_the_32_elements_without_memory_is_right(data
     steps = (0, 0, 4, 0) if data_format == "channels_last" else (0, 0, 0, 4)
     view = np.lib.stride_tricks.as_strided(row, shape, steps, writeable=False)
     kernel = np.random.default_rng(2).standard_normal((2, 3, 1, 1)).astype(np.float32)
-    y = conv2d(view, kernel, strides=(7_000, 10_000), padding=((1, 0), (1, 1)), data_format=data_format)
-    few = conv2d(view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000),
-                 padding=((1, 0), (1, 1)), data_format=data_format)  # fmt: skip
+    arguments = {"padding": ((1, 0), (1, 1)), "data_format": data_format, "algorithm": "direct"}
+    y = conv2d(view, kernel, strides=(7_000, 10_000), **arguments)
+    few = conv2d(
+        view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000), **arguments
+    )
     y, few = y.reshape(10, 7), few.reshape(2, 7)
     np.testing.assert_array_equal(y[0], few[0])
     np.testing.assert_array_equal(y[1:], np.broadcast_to(few[1], (9, 7)))

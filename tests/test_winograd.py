@@ -263,7 +263,10 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'winograd'"),
+        (
+            {"algorithm": "fft"},
+            r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'rows', 'winograd'",
+        ),
         (
             {"algorithm": "winograd", "strides": 2},
             r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",

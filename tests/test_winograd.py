@@ -21,7 +21,7 @@ from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.schedules.winograd_driver import FIELDS
 from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform, output_transform
 from tweakconv.compiler.spec import ConvSpec
-from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
+from tweakconv.compiler.target import TARGETS, Target, get_target, runnable_targets
 from tweakconv.compiler.threads import get_num_threads
 from tweakconv.geometry import ConvGeometry
 
@@ -148,39 +148,55 @@ def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the
         np.testing.assert_array_equal(conv(np.asfortranarray(x)), y)
 
 
-@pytest.mark.parametrize(("channels", "shares"), [((64, 64), (6, 1)), ((512, 512), (1, 2)), ((512, 192), (2, 1))])
-def test_threads_share_tiles_or_where_weights_are_many_channels(
-    channels: tuple[int, int], shares: tuple[int, int]
+@pytest.mark.parametrize(
+    ("channels", "size", "threads", "shares_rounds"),
+    [
+        ((64, 64), 56, 2, False),  # the weights stay in cache
+        ((512, 512), 56, 2, False),  # many tiles for each weight
+        ((512, 512), 14, 2, True),
+        ((512, 192), 14, 3, True),
+        ((512, 512), 14, 1, False),
+    ],
+)
+def test_threads_take_rounds_of_their_own_or_share_them_where_weights_are_many_and_tiles_few(
+    channels: tuple[int, int], size: int, threads: int, shares_rounds: bool
 ) -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     plan = winograd.plan(spec, TARGETS["avx512"])
-    geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
-    call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads=2)
+    geometry = ConvGeometry.of((size, size), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
+    call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads)
     fields = dict(zip(FIELDS, winograd.integers(plan, call), strict=True))
-    assert fields["tile_rows"] * fields["tile_columns"] == 14 * 14
-    assert (fields["tile_shares"], fields["channel_shares"]) == shares
-    assert fields["tile_shares"] * fields["tiles_per_task"] >= 14 * 14
-    assert fields["channel_shares"] * fields["blocks_per_task"] == plan.products.out_block_count
+    tiles = (-(-size // 4)) ** 2
+    assert fields["tile_rows"] * fields["tile_columns"] == tiles
+    assert fields["rounds"] * fields["tiles_per_round"] >= tiles > (fields["rounds"] - 1) * fields["tiles_per_round"]
+    assert fields["tiles_per_round"] <= plan.tiles
+    assert fields["loads"] * fields["tiles_per_load"] >= fields["tiles_per_round"]
+    assert fields["tile_shares"] * fields["tiles_per_share"] >= fields["tiles_per_round"]
+    assert fields["channel_shares"] * fields["blocks_per_share"] == plan.products.out_block_count
+    assert (fields["tasks_per_round"] > 1) == shares_rounds == bool(winograd.space(plan, call).shared)
+    if shares_rounds:
+        assert fields["tasks_per_round"] - fields["first_use"] >= threads
+    else:
+        assert (fields["tasks_per_round"], fields["first_use"]) == (1, 0)
 
 
 @pytest.mark.usefixtures("_same_threads_afterwards")
 @pytest.mark.parametrize("target", runnable_targets())
-def test_the_same_bits_where_threads_share_channels(target: str) -> None:
+def test_the_same_bits_where_threads_share_rounds(target: str) -> None:
     rng = np.random.default_rng(10)
-    x = rng.standard_normal((1, 14, 15, 320)).astype(np.float32)
+    x = rng.standard_normal((5, 6, 7, 320)).astype(np.float32)
     kernel = rng.standard_normal((3, 3, 320, 330)).astype(np.float32)
     arguments = {"input_shape": x.shape, "padding": "same", "target": target}
     conv = compile_conv2d(kernel, algorithm="winograd", **arguments)
     set_num_threads(1)
     y = conv(x)
-    shared = set()
     for threads in (2, 3, 4, 6):
         set_num_threads(threads)
-        np.testing.assert_array_equal(conv(x), y)
-        call = Call(1, conv.geometry, (0, 0, 1), (0, 0, 1), threads=threads)
+        for _ in range(5):
+            np.testing.assert_array_equal(conv(x), y)
+        call = Call(5, conv.geometry, (0, 0, 1), (0, 0, 1), threads=threads)
         fields = dict(zip(FIELDS, winograd.integers(conv.built.choice.plan, call), strict=True))
-        shared.add(fields["channel_shares"])
-    assert max(shared) > 1
+        assert fields["tasks_per_round"] > 1
     np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
@@ -243,20 +259,30 @@ def test_kernels_that_would_overflow_and_biases_that_are_not_finite_are_summed_d
     assert compile_conv2d(kernel / 1e38, input_shape=shape).built.choice.algorithm == "winograd"
 
 
+def bytes_of_a_thread(spec: ConvSpec, target: Target, threads: int, size: int = 56) -> float:
+    """What a thread's working space takes, with its part of what threads share."""
+    geometry = ConvGeometry.of((size, size), (3, 3), in_channels=spec.in_channels, out_channels=spec.out_channels)
+    own, shared = winograd.space(winograd.plan(spec, target), Call(1, geometry, (0, 0, 0), (0, 0, 0), threads))
+    return own + shared / threads
+
+
 def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), 22_000, 64, 1, channels_last=True, double=False)
     for target in TARGETS.values():
         assert choose(spec, target, (500, 500)).algorithm == "direct"
         for channels in (512, 1024, 3000, 5000):
             spec = replace(spec, in_channels=channels)
-            assert not winograd.applies(spec, target) or winograd.plan(spec, target).window_bytes <= 4_000_000
+            assert not winograd.applies(spec, target) or bytes_of_a_thread(spec, target, 1) <= 4_000_000
         assert winograd.applies(replace(spec, in_channels=1024), target)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'winograd'"),
+        (
+            {"algorithm": "fft"},
+            r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'rows', 'winograd'",
+        ),
         (
             {"algorithm": "winograd", "strides": 2},
             r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
@@ -291,4 +317,6 @@ def test_every_target_compiles_without_calls_to_a_library(target: str) -> None:
 def test_working_space_of_a_thread_is_at_most_4_mb(channels: tuple[int, int]) -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     for name in runnable_targets():
-        assert winograd.plan(spec, get_target(name)).window_bytes <= 4_000_000
+        for threads in (1, 2, 3, 16):
+            for size in (9, 56):
+                assert bytes_of_a_thread(spec, get_target(name), threads, size) <= 4_000_000

@@ -25,14 +25,12 @@ from tweakconv.geometry.arguments import IntPerAxis
 from tweakconv.geometry.axis import AxisGeometry, effective_kernel
 from tweakconv.geometry.conv import ConvGeometry, output_size
 from tweakconv.geometry.padding import PADDING_MODES, PADDINGS, PaddingLike, extend
-from tweakconv.geometry.phases import AxisPhase
 from tweakconv.geometry.unread import UnreadPerAxis, UnreadPixels
 
 __all__ = [
     "PADDINGS",
     "PADDING_MODES",
     "AxisGeometry",
-    "AxisPhase",
     "ConvGeometry",
     "IntPerAxis",
     "PaddingLike",

@@ -24,7 +24,7 @@ from types import ModuleType
 import numpy as np
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import Call
+from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking, split_width
@@ -53,12 +53,6 @@ class DirectPlan:
     target: Target
     blocking: Blocking
     form: ModuleType = field(repr=False)
-
-    @property
-    def window_bytes(self) -> int:
-        """Size of the padded copy of one block's window that each thread keeps."""
-        elements = window_elements(self.spec, self.blocking.chunk, self.blocking.pixels[0])
-        return elements * self.spec.element_bytes
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
@@ -161,6 +155,12 @@ def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
         band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
     )  # fmt: skip
     return integers if call.border is None else integers + border_integers(call.border, len(integers))
+
+
+def space(plan: DirectPlan, call: Call) -> Space:
+    """Working space: a thread's window."""
+    elements = window_elements(plan.spec, plan.blocking.chunk, plan.blocking.pixels[0])
+    return Space(elements * plan.spec.element_bytes)
 
 
 def _band(plan: DirectPlan, call: Call) -> int:

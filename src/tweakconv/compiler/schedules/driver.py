@@ -8,13 +8,13 @@ channels of the pass. Where a block of pixels reaches into the padding, its wind
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tweakconv.compiler.call import ALONE, FINITE
+from tweakconv.compiler.call import FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
+from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 
 SHAPE_FIELDS = (
@@ -27,7 +27,7 @@ SHAPE_FIELDS = (
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
     """Define ``run`` over the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "counter", "window"), "ptr")
+    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     driver = _Driver(builder, spec, blocking)
     builder.function("run", {**pointers, "flags": "i64"}, driver.run, public=True)
 
@@ -125,7 +125,7 @@ class _Driver:
         y: Value,
         residual: Value,
         shape: Value,
-        counter: Value,
+        shared: Value,
         window: Value,
         flags: Value,
     ) -> None:
@@ -137,11 +137,8 @@ class _Driver:
         groups = self.blocking.groups
         tasks = s["batch"] * groups * s["bands"]
         group_weights = math.prod(spec.taps) * self.blocking.padded_out
-        b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
-        def one_task(leave_if: Callable[[Value], None]) -> None:
-            ticket = b.next_ticket(counter)
-            leave_if(ticket >= tasks)
+        def one(ticket: Value) -> None:
             band, rest = ticket % s["bands"], ticket // s["bands"]
             group, image = rest % groups, rest // groups
             first_row = band * s["rows_per_task"]
@@ -158,7 +155,7 @@ class _Driver:
                 )
             )
 
-        b.forever(one_task)
+        emit_tasks(b, shared, flags, tasks, one)
 
     def task(self, task: _Task) -> None:
         """Loop over the chunks, in the order in which the weights are packed."""

@@ -15,14 +15,26 @@ from collections import defaultdict
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, unpack
+from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, space, unpack
 from tweakconv.compiler.schedules.epilogue import Epilogue
 from tweakconv.compiler.schedules.micro import define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-__all__ = ["WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "plan", "unpack"]
+__all__ = [
+    "WHAT",
+    "applies",
+    "emit",
+    "emit_micro",
+    "integers",
+    "pack",
+    "pack_bias",
+    "pack_block",
+    "plan",
+    "space",
+    "unpack",
+]
 
 _CHUNK_STEPS = 512
 _MOST_PIXELS = 12

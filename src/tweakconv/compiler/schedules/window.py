@@ -37,14 +37,15 @@ def first_that_fits(
     return next(fitting, candidates[-1])
 
 
-def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking, fields: int) -> None:
+def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking | None, fields: int) -> None:
     """Define ``fill(window, x, ih, iw, rows, span, channels, height, width, x_row, x_channel, shape)``.
 
     It copies `rows` kernel rows, the first at input row `ih`, of `span` pixels from column `iw` on. `shape` are the
-    run-time integers of the call, in which the tables of the border stand behind `fields` others.
+    run-time integers of the call, in which the tables of the border stand behind `fields` others. Without blocks, it
+    copies whole pixels.
     """
     pixel = spec.pixel_stride
-    dense = not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
+    dense = blocking is None or not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
 
     def body(
         window: Value, x: Value, ih: Value, iw: Value, rows: Value, span: Value, channels: Value,

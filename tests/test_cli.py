@@ -202,6 +202,12 @@ def test_run_turns_colours_to_grey_and_fills_the_padding_when_asked(photo, tweak
     assert facts(out)["output"] == "a.png: 12 wide, 9 high, 8-bit grey"
 
 
+def test_run_fills_the_padding_with_the_value_that_is_named(photo, tweakconv):
+    corner = ("run", "photo.png", "-k", "1 0; 0 0", "--padding", "1:0,1:0", "--padding-mode", "constant", "-o", "a.png")
+    tweakconv(*corner, "--constant-value", "200")
+    assert (read_image("a.png").pixels[0] == 200).all()
+
+
 def test_run_tells_the_quality_of_a_jpeg_file(photo, tweakconv):
     _, out, _ = tweakconv("run", "photo.png", "-k", "blur", "-o", "a.jpg")
     assert facts(out)["output"].endswith("8-bit RGB, JPEG quality 95")
@@ -353,6 +359,7 @@ MISTAKES = [
     ("run photo.png -k blur -o no/a.png", "there is no folder no"),
     ("run photo.png -k blur -o a.png --range wrap", "range must be one of auto, clip, abs, stretch, midgrey"),
     ("run photo.png -k blur -o a.png --padding-mode mirror", "padding_mode"),
+    ("run photo.png -k blur -o a.png --constant-value 9", "constant_value: received 9.0 with padding_mode 'zeros'"),
     ("run photo.png -k blur:13 -o a.png --padding valid", "axis 0 (height): kernel 13 with dilation 1 spans 13"),
     ("run photo.png -k blur -o a.png --padding causal", "--padding causal needs a single axis"),
     ("run photo.png -k blur -o a.png --padding sane", "--padding must be valid, same, same_lower, full, a whole"),

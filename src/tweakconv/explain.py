@@ -18,7 +18,8 @@ def title(conv: PreparedConv2D) -> str:
     kernel = "x".join(map(str, layer.kernel_size))
     extras = [
         f"groups {layer.groups}" if layer.groups > 1 else "",
-        "relu" if layer.relu else "",
+        "plus a residual" if layer.residual else "",
+        "" if layer.activation is None else layer.activation.name,
         "channels_last" if layer.channels_last else "channels_first",
         str(conv.dtype),
     ]
@@ -41,8 +42,8 @@ def explain(conv: PreparedConv2D) -> str:
         f"{name}: {report.explain()}" for name, report in zip(axes, geometry.unread(), strict=True) if len(report)
     ]
     padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
-    if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
-        padding += " (added in a padded copy of the input)"
+    if layer.padding_mode == "constant":
+        padding += f" {layer.constant_value:g}"
     lines = [
         title(conv),
         *(f"  size       {line}" for line in sizes),

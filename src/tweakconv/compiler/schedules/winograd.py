@@ -6,7 +6,7 @@ products transformed back: 36 products replace 144 for each tile, channel and ou
 
 A dilated convolution is `dilation` interleaved dense ones along each axis (*phases*): only the steps of loads and
 stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
-into the padding is first copied out with zeros (``fill``).
+into the padding is first copied out with what that holds (``fill``).
 
 Transforms smear a NaN or an infinity over its tile, and may overflow where the sum does not: a tile whose result is
 not finite is computed once more, directly. Kernels that are not finite do not come here at all.
@@ -14,17 +14,18 @@ not finite is computed once more, directly. Kernels that are not finite do not c
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import Call
+from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, direct
 from tweakconv.compiler.schedules.blocking import Blocking
-from tweakconv.compiler.schedules.winograd_driver import FLAG_ELEMENTS, emit_run
+from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.compiler.schedules.epilogue import emit_activate
+from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
 from tweakconv.compiler.schedules.winograd_transforms import (
     PATCH,
     POINTS,
@@ -37,7 +38,8 @@ from tweakconv.compiler.schedules.winograd_transforms import (
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-_TASKS_PER_THREAD = 3
+_FEW_ROUNDS, _LOADS_PER_THREAD = 4, 3
+"""Rounds for each thread below which all get equally many, and tasks that transform the inputs of a round."""
 
 _FEW_TILES, _MANY_TILES = 24, 96
 """Tiles at a time where all weights stay in the second-level cache, and where they stream through it.
@@ -80,11 +82,27 @@ class WinogradPlan:
         return self.products.pixels[0], self.products.pixels[2]
 
     @property
-    def window_bytes(self) -> int:
-        """Working space of a thread: transformed inputs and products of some tiles, and one tile's inputs."""
-        tile = self.channels + self.products.out_block
-        elements = FLAG_ELEMENTS + POINTS * (self.tiles * tile + self.channels)
-        return elements * self.spec.element_bytes
+    def transformed_elements(self) -> int:
+        """Elements of the transformed inputs of a round."""
+        return POINTS * self.tiles * self.channels
+
+    @property
+    def weights_stream(self) -> bool:
+        """Whether the weights are more than a core's cache keeps from one round to the next."""
+        return self.group_weights * self.spec.element_bytes > 2 * self.target.l2_bytes
+
+    @property
+    def lines_ahead(self) -> int:
+        """Cache lines of the next point's weights that each few products ask for.
+
+        Measured: 28x28 with 512 channels 7.8 ms with 2, 9.0 without; 14x14 with 512 2.6 and 3.0; others 2 to 9 %.
+        """
+        return 2 if self.weights_stream else 0
+
+    @property
+    def own_elements(self) -> int:
+        """Elements of a thread's own working space: the products of some tiles, and one tile's inputs."""
+        return FLAG_ELEMENTS + POINTS * (self.tiles * self.products.out_block + self.channels)
 
     @property
     def group_weights(self) -> int:
@@ -107,7 +125,8 @@ def applies(spec: ConvSpec, target: Target) -> bool:
     """Whether this schedule computes a convolution, within the working space that a thread may take."""
     if spec.kernel != (3, 3) or spec.strides != (1, 1) or spec.double or not spec.channels_last:
         return False
-    return plan(spec, target).window_bytes <= _MOST_BYTES
+    made = plan(spec, target)
+    return (made.own_elements + made.transformed_elements) * spec.element_bytes <= _MOST_BYTES
 
 
 def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
@@ -177,18 +196,22 @@ def unpack(plan: WinogradPlan, packed: FloatArray) -> FloatArray:
 
 
 def integers(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `winograd_driver.FIELDS`."""
+    """The run-time integers of a call, in the order of `winograd_driver.FIELDS`, and what tells of its padding."""
     rows, columns = call.geometry.axes
-    down, across = plan.spec.dilation
     tile_rows, tile_columns = tile_counts(plan.spec.dilation, (rows.output, columns.output))
-    tiles = tile_rows * tile_columns * down * across
-    tile_shares, channel_shares = _shares(plan, call, tiles)
-    tiles_each = -(-tiles // tile_shares)
-    return (
+    integers = (
         call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
-        tile_rows, tile_columns, tiles_each, -(-tiles // tiles_each),
-        plan.products.out_block_count // channel_shares, channel_shares, *call.x_strides, *call.y_strides,
+        tile_rows, tile_columns, *_rounds(plan, call), *call.x_strides, *call.y_strides,
     )  # fmt: skip
+    return integers if call.border is None else integers + border_integers(call.border, len(integers))
+
+
+def space(plan: WinogradPlan, call: Call) -> Space:
+    """Working space: of each thread, with the transformed inputs of a round; or two of those that threads share."""
+    size = plan.spec.element_bytes
+    if _share_rounds(plan, call):
+        return Space(plan.own_elements * size, 2 * plan.transformed_elements * size)
+    return Space((plan.own_elements + plan.transformed_elements) * size)
 
 
 def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
@@ -217,39 +240,69 @@ def emit(plan: WinogradPlan) -> str:
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
         for tiles in plan.at_once:
-            channel_lanes.emit_micro(b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded)
+            channel_lanes.emit_micro(
+                b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded, ahead=plan.lines_ahead
+            )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
         emit_output_transform(b, plan.spec, plan.tiles * plan.products.out_block, width)
+    emit_activate(b, plan.spec)
     emit_input_transform(b, plan.tiles, plan.channels)
-    emit_fill(b, plan.spec, plan.channels)
+    emit_fill(b, plan.spec, plan.channels, len(FIELDS))
     emit_run(b, plan)
     return b.module()
 
 
 def _products_spec(channels: int, out_channels: int) -> ConvSpec:
     """The products at one point over the tiles: a convolution of one tap over as many pixels."""
-    return ConvSpec((1, 1), (1, 1), (1, 1), channels, out_channels, 1, True, False, False)
+    return ConvSpec((1, 1), (1, 1), (1, 1), channels, out_channels, 1, True, False)
 
 
-def _shares(plan: WinogradPlan, call: Call, tiles: int) -> tuple[int, int]:
-    """Into how many shares the tiles and the blocks of output channels of an image and group are cut.
+def _tiles(plan: WinogradPlan, call: Call) -> int:
+    """Tiles of a group of an image, in all phases."""
+    rows, columns = call.geometry.axes
+    (down, across), (tile_rows, tile_columns) = (
+        plan.spec.dilation,
+        tile_counts(plan.spec.dilation, (rows.output, columns.output)),
+    )
+    return tile_rows * tile_columns * down * across
 
-    Every share of the tiles streams all weights. The more those take, the fewer shares there are; and where they are
-    most of the traffic, threads take different output channels, so that none is read twice, though each thread then
-    transforms all inputs. Measured with two threads, over one: 128 channels 1.79 with four shares of the tiles, 1.72
-    with two; 512 channels 2.6 with two shares of the channels, 2.3 with two of the tiles.
+
+def _share_rounds(plan: WinogradPlan, call: Call) -> bool:
+    """Whether threads share the tiles of each round, instead of taking rounds of their own.
+
+    Every round streams all weights past the processor. Where those do not stay in its cache, and there are few
+    tiles, they take longer than the products: threads had better transform the inputs of a round once for all, and
+    then take different output channels, so that no weight is read twice. Where there are more tiles, it takes longer
+    to read what another core has transformed. Measured with two threads, apart and shared: 14x14 with 512 channels
+    1.84 and 1.51 ms; 28x28 with 512 3.82 and 4.13; 56x56 with 256 3.76 and 4.12.
     """
-    if call.threads == 1:
-        return 1, 1
-    wanted = -(-call.threads // (call.batch * plan.spec.groups))
-    weights = plan.group_weights * plan.spec.element_bytes
-    if weights <= 2 * plan.target.l2_bytes:
-        return _TASKS_PER_THREAD * wanted, 1
-    if weights <= 16 * plan.target.l2_bytes:
-        return wanted * (2 if tiles >= 4 * _FEW_TILES * wanted else 1), 1
-    channels = math.gcd(wanted, plan.products.out_block_count)
-    return wanted // channels, channels
+    rounds = call.batch * plan.spec.groups * _tiles(plan, call) // _FEW_TILES
+    return call.threads > 1 and plan.weights_stream and rounds < call.threads
+
+
+def _rounds(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
+    """How the tiles of a group are cut into rounds, and those into tasks: from ``rounds`` on in the fields."""
+    tiles, blocks, threads = _tiles(plan, call), plan.products.out_block_count, call.threads
+    rounds = -(-tiles // plan.tiles)
+    if not _share_rounds(plan, call):
+        others = call.batch * plan.spec.groups
+        if rounds * others < _FEW_ROUNDS * threads:  # few enough that one more or less matters: equally many for all
+            rounds = -(-_rounded(rounds * others, threads) // others)
+        each = -(-tiles // rounds)
+        return -(-tiles // each), each, 1, 1, each, 0, 1, blocks, 1, each
+    each = -(-tiles // rounds)
+    per_load = -(-each // (_LOADS_PER_THREAD * threads))
+    loads = -(-each // per_load)
+    shares = min(range(1, threads + 1), key=lambda shares: _idle(blocks * shares, threads) + shares / 8)
+    return (
+        -(-tiles // each), each, loads + blocks * shares, loads, per_load, loads, blocks, 1, shares, -(-each // shares),
+    )  # fmt: skip
+
+
+def _idle(tasks: int, threads: int) -> float:
+    """How much longer equal tasks take than if they could be cut at will, relative."""
+    return -(-tasks // threads) * threads / tasks - 1
 
 
 def _rounded(number: int, multiple: int) -> int:

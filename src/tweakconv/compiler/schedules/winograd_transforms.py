@@ -12,6 +12,8 @@ import numpy as np
 
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.schedules.border import tables_of
+from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory
 from tweakconv.compiler.spec import ConvSpec
 
 TILE = 4
@@ -82,21 +84,31 @@ def emit_input_transform(b: Builder, tiles: int, channels: int) -> None:
 
 
 def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) -> None:
-    """Define ``transform_output_WIDTH(m, y, y_row, bias, rows, columns, flag)`` for a block of output channels.
+    """Define ``transform_output_WIDTH(m, y, y_row, residual, bias, rows, columns, flag)`` for a block of channels.
 
     Products at one point lie `point` elements from those at the next. It stores the tile's first `rows` x `columns`
-    outputs, and 1 at `flag` where some output is not finite, else 0.
+    outputs, and 1 at `flag` where some sum is not finite, else 0.
     """
     lanes = b.lanes
     y_column = spec.dilation[1] * spec.out_pixel_stride
 
-    def body(m: Value, y: Value, y_row: Value, bias: Value, rows: Value, columns: Value, flag: Value) -> None:
+    def body(
+        m: Value, y: Value, y_row: Value, residual: Value, bias: Value, rows: Value, columns: Value, flag: Value
+    ) -> None:
         unwanted = b.stack_room(width)
+        end = Epilogue.of(b, spec, b.integer(3), residual, whole=True)
         inside = [b.compare("sgt", columns, j) for j in range(TILE)]
-        targets = []
-        for i in range(TILE):
-            below, row = rows > i, b.at(y, y_row * i)
-            targets.append([b.select(b.both(below, inside[j]), b.at(row, j * y_column), unwanted) for j in range(TILE)])
+
+        def places(start: Value) -> list[list[Value]]:
+            """Where the tile's pixels lie in an array that begins at `start`; those beyond its end, elsewhere."""
+            rows_at = [(rows > i, b.at(start, y_row * i)) for i in range(TILE)]
+            return [
+                [b.select(b.both(below, inside[j]), b.at(row, j * y_column), unwanted) for j in range(TILE)]
+                for below, row in rows_at
+            ]
+
+        targets = places(y)
+        besides = places(residual) if spec.residual else targets
 
         def some(start: Value, bad: Value, filled: int) -> list[Value]:
             products = [b.load(b.at(b.at(m, start), k * point), lanes) for k in range(POINTS)]
@@ -106,9 +118,9 @@ def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) ->
                 for j, value in enumerate(output_transform(b, [column[i] for column in down])):
                     total = b.add(value, addend)
                     bad = b.scaled(total, 0, bad)  # a NaN or an infinity times 0 is NaN
-                    if spec.relu:
-                        total = b.raise_to(total, b.zero())
-                    b.store_part(total, b.at(targets[i][j], start), filled)
+                    if spec.residual:
+                        total = b.add(total, b.load_part(b.at(besides[i][j], start), filled))
+                    b.store_part(end.finish(total), b.at(targets[i][j], start), filled)
             return [bad]
 
         whole = width // lanes * lanes
@@ -116,28 +128,41 @@ def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) ->
         if width % lanes:
             (bad,) = some(b.integer(whole), bad, width % lanes)
         b.store(b.any_nan(bad), flag)
+        if activates_in_memory(spec):
+            b.loop(0, rows, lambda i: end.activate(b.at(y, i * y_row), y_column, columns, width))
 
-    pointers = dict.fromkeys(("m", "y", "bias", "flag"), "ptr")
-    names = ("m", "y", "y_row", "bias", "rows", "columns", "flag")
+    pointers = dict.fromkeys(("m", "y", "residual", "bias", "flag"), "ptr")
+    names = ("m", "y", "y_row", "residual", "bias", "rows", "columns", "flag")
     b.function(f"transform_output_{width}", {name: pointers.get(name, "i64") for name in names}, body)
 
 
-def emit_fill(b: Builder, spec: ConvSpec, channels: int) -> None:
-    """Define ``fill(patch, x, ih, iw, height, width, x_row)``: a tile's inputs, with zeros outside of the image.
+def emit_fill(b: Builder, spec: ConvSpec, channels: int, fields: int) -> None:
+    """Define ``fill(patch, x, ih, iw, height, width, x_row, shape)``: a tile's inputs, in the padding what that holds.
 
-    A pixel takes room for `channels`, which may be more than there are.
+    A pixel takes room for `channels`, which may be more than there are. `shape` are the run-time integers of the call,
+    in which the tables of the border stand behind `fields` others.
     """
 
-    def body(patch: Value, x: Value, ih: Value, iw: Value, height: Value, width: Value, x_row: Value) -> None:
+    def body(
+        patch: Value, x: Value, ih: Value, iw: Value, height: Value, width: Value, x_row: Value, shape: Value
+    ) -> None:
+        tables = tables_of(b, spec, shape, fields)
+
         def pixel(i: Value, j: Value) -> None:
             row, column = ih + i * spec.dilation[0], iw + j * spec.dilation[1]
+            if tables is not None:
+                row, column = tables.pixel("row", row, height), tables.pixel("column", column, width)
             target = b.at(patch, (i * PATCH + j) * channels)
             b.fill_zero(target, channels)
             source = b.at(x, row * x_row + column * spec.pixel_stride)
             inside = b.both(row.below(height), column.below(width))
-            b.when(inside, lambda: b.copy(target, source, spec.group_in))
+            b.when(
+                inside,
+                lambda: b.copy(target, source, spec.group_in),
+                lambda: None if tables is None else b.fill(target, tables.constant(), spec.group_in),
+            )
 
         b.loop(0, PATCH, lambda i: b.loop(0, PATCH, lambda j: pixel(i, j), once=True), once=True)
 
     integers = dict.fromkeys(("ih", "iw", "height", "width", "x_row"), "i64")
-    b.function("fill", {"patch": "ptr", "x": "ptr", **integers}, body)
+    b.function("fill", {"patch": "ptr", "x": "ptr", **integers, "shape": "ptr"}, body)

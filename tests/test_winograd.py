@@ -49,6 +49,11 @@ CASES = (
     Case("edge, pads larger than the image", (3, 4), (7, 18), padding=((7, 0), (1, 9)), padding_mode="edge"),
     Case("symmetric, a pad that crops", (9, 12), (3, 5), padding=((3, -1), (2, 5)), padding_mode="symmetric"),
     Case("constant", (9, 14), (22, 40), groups=2, padding="same", padding_mode="constant", constant_value=1.5),
+    Case("5x5", (13, 22), (19, 37), kernel=(5, 5), padding="same", activation="relu", batch=2),
+    Case("4x4 and dilation", (23, 30), (7, 18), kernel=(4, 4), dilation_rate=(2, 3), padding="full"),
+    Case("1x3", (9, 22), (19, 37), kernel=(1, 3), padding=((2, 1), (3, 0)), residual=True),
+    Case("5x1 and dilation", (23, 9), (19, 37), kernel=(5, 1), dilation_rate=(3, 1), padding="same"),
+    Case("3x5, groups", (13, 14), (22, 40), kernel=(3, 5), groups=2, padding="same", padding_mode="reflect"),
     Case("sigmoid", (10, 11), (6, 20), padding="same", batch=2, activation="sigmoid"),
 )
 
@@ -104,18 +109,21 @@ def test_sums_that_fit_do_not_overflow_in_the_transforms() -> None:
     np.testing.assert_array_equal(y, conv2d(x, kernel, algorithm="direct"))
 
 
-@pytest.mark.parametrize("channels", [64, 256, 512])
+@pytest.mark.parametrize("channels", [16, 64, 256, 512])
+@pytest.mark.parametrize("taps", [(3, 3), (5, 5), (4, 4), (3, 5), (1, 3), (1, 4), (5, 1)])
 @pytest.mark.parametrize("data", ["normal", "after a ReLU"])
-def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, data: str) -> None:
+def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, taps: tuple[int, int], data: str) -> None:
     """Both as RMS(error) / RMS(sum of |x||w|), against float64; the plain sum adds product after product in float32."""
     rng = np.random.default_rng(channels)
     x = rng.standard_normal((1, 14, 14, channels)).astype(np.float32)
     if data != "normal":
         x = np.maximum(x, 0)
-    kernel = (rng.standard_normal((3, 3, channels, 16)) / np.sqrt(9 * channels)).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), (0, 1)).transpose(3, 4, 2, 0, 1)
-    products = windows.reshape(-1, 144, 1) * kernel.reshape(-1, 1, 16)  # in float32, tap by tap
-    plain = np.add.accumulate(products, 0, dtype=np.float32)[-1].reshape(12, 12, 16)
+    kernel = (rng.standard_normal((*taps, channels, 16)) / np.sqrt(taps[0] * taps[1] * channels)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], taps, (0, 1))
+    high, wide = windows.shape[:2]
+    plain = np.zeros((high, wide, 16), np.float32)
+    for i, j, c in np.ndindex(*taps, channels):
+        plain += windows[:, :, c, i, j, None] * kernel[i, j, c]
     exact = reference.conv(x, kernel)[0]
     ours = compile_conv2d(kernel, input_shape=x.shape, algorithm="winograd")(x)[0]
 
@@ -200,7 +208,8 @@ def test_the_same_bits_where_threads_share_rounds(target: str) -> None:
     np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
-def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic() -> None:
+@pytest.mark.parametrize("taps", [2, 3, 4, 5])
+def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int) -> None:
     """With G g as printed and B^T, A^T as the code applies them: found by applying them to unit vectors."""
 
     class Numbers:
@@ -210,9 +219,9 @@ def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic(
         scaled = staticmethod(lambda a, number, b: a * number + b)
 
     rng = np.random.default_rng(1)
-    d, g = rng.standard_normal(6), rng.standard_normal(3)
-    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform() @ g)  # type: ignore[arg-type]
-    outputs = output_transform(Numbers(), list(values))  # type: ignore[arg-type]
+    d, g = rng.standard_normal(6), rng.standard_normal(taps)
+    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform(taps) @ g)  # type: ignore[arg-type]
+    outputs = output_transform(Numbers(), list(values), 7 - taps)  # type: ignore[arg-type]
     np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
 
 
@@ -285,7 +294,7 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
         ),
         (
             {"algorithm": "winograd", "strides": 2},
-            r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
+            r"algorithm: received 'winograd', which computes 1, 3, 4 or 5 taps along each axis at stride 1",
         ),
         ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
         ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes two groups or more"),

@@ -9,7 +9,6 @@ from tweakconv.compiler.call import Shared
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
-from tweakconv.compiler.schedules.winograd_transforms import PATCH, POINTS, TILE
 
 if TYPE_CHECKING:
     from tweakconv.compiler.schedules.winograd import WinogradPlan
@@ -75,6 +74,7 @@ class _Driver:
         self.b = b
         self.plan = plan
         self.spec = plan.spec
+        self.form = plan.form
 
     def run(
         self, x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, shared: Value, window: Value,
@@ -86,10 +86,10 @@ class _Driver:
         self.integers, self.shared = shape, shared
         self.flag = window
         self.m = b.at(window, FLAG_ELEMENTS)
-        self.patch = b.at(self.m, POINTS * plan.tiles * plan.products.out_block)
+        self.patch = b.at(self.m, self.form.points * plan.tiles * plan.products.out_block)
         self.zeros = b.at(bias, spec.groups * plan.products.padded_out)
         self.apart = s["tasks_per_round"] > 1
-        own = b.at(self.patch, POINTS * plan.channels)
+        own = b.at(self.patch, self.form.points * plan.channels)
         tiles = s["tile_rows"] * s["tile_columns"] * (spec.dilation[0] * spec.dilation[1])
 
         def one(ticket: Value) -> None:
@@ -146,8 +146,8 @@ class _Driver:
         v = b.at(ours.v, start * plan.channels)
 
         def channels(first: Value, width: int) -> None:
-            weights = b.at(self.w, first * (POINTS * plan.channels))
-            b.loop(0, POINTS, lambda k: self.multiply(v, k, weights, width, count), once=True)
+            weights = b.at(self.w, first * (self.form.points * plan.channels))
+            b.loop(0, self.form.points, lambda k: self.multiply(v, k, weights, width, count), once=True)
             b.loop(0, count, lambda q: self.transform_out(ours.first + start, q, first, width))
 
         def all_channels() -> None:
@@ -167,8 +167,8 @@ class _Driver:
     def place(self, tile: Value) -> _Place:
         """Where a tile lies: tiles count along a phase's columns, its rows, and then the phases."""
         s, (down, across) = self.shape, self.spec.dilation
-        j, rest = tile % s["tile_columns"] * TILE, tile // s["tile_columns"]
-        i, phase = rest % s["tile_rows"] * TILE, rest // s["tile_rows"]
+        j, rest = tile % s["tile_columns"] * self.form.tile[1], tile // s["tile_columns"]
+        i, phase = rest % s["tile_rows"] * self.form.tile[0], rest // s["tile_rows"]
         row, column = phase // across + i * down, phase % across + j * across
         return _Place(row, column, row - s["pad_top"], column - s["pad_left"])
 
@@ -179,8 +179,8 @@ class _Driver:
         ih, iw = place.ih, place.iw
         down, across = spec.dilation
         inside = b.both(
-            b.both(ih >= 0, ih + (PATCH - 1) * down < s["height"]),
-            b.both(iw >= 0, iw + (PATCH - 1) * across < s["width"]),
+            b.both(ih >= 0, ih + (self.form.patch[0] - 1) * down < s["height"]),
+            b.both(iw >= 0, iw + (self.form.patch[1] - 1) * across < s["width"]),
         )
 
         def in_place() -> list[Value]:
@@ -189,7 +189,7 @@ class _Driver:
 
         def in_patch() -> list[Value]:
             b.call("fill", self.patch, self.x, ih, iw, s["height"], s["width"], s["x_row"], self.integers)
-            return [self.patch, b.integer(PATCH * plan.channels), b.integer(plan.channels)]
+            return [self.patch, b.integer(self.form.patch[1] * plan.channels), b.integer(plan.channels)]
 
         # Where channels do not fill whole vectors, the padded copy does.
         source = b.when(inside, in_place, in_patch) if plan.channels == spec.group_in else in_patch()
@@ -249,8 +249,8 @@ class _Driver:
         place = self.place(start + q)
         down, across = spec.dilation
         # Outputs of the tile that are in the image; phases that end sooner than others have tiles without any.
-        rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, TILE)
-        columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, TILE)
+        rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, self.form.tile[0])
+        columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, self.form.tile[1])
         y_row, y_column = s["y_row"] * down, across * spec.out_pixel_stride
         out = place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
         y, residual = b.at(self.y, out), b.at(self.residual, out)
@@ -260,16 +260,18 @@ class _Driver:
 
         def again() -> None:
             b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
-            w = b.at(self.w, POINTS * plan.channels * plan.products.padded_out)
-            w = b.at(w, first * (9 * plan.channels))
+            w = b.at(self.w, self.form.points * plan.channels * plan.products.padded_out)
+            w = b.at(w, first * (self.form.tap_count * plan.channels))
+
+            wide = self.form.patch[1]
 
             def pixel(r: Value, c: Value) -> None:
                 at = r * y_row + c * y_column
                 call(
                     b, f"direct_{width}",
-                    x=b.at(self.patch, (r * PATCH + c) * plan.channels), x_row=PATCH * plan.channels, x_channel=1, w=w,
+                    x=b.at(self.patch, (r * wide + c) * plan.channels), x_row=wide * plan.channels, x_channel=1, w=w,
                     y=b.at(y, at), y_channel=1, residual=b.at(residual, at) if spec.residual else None, bias=bias,
-                    rows=3, columns=3, channels=plan.channels, mode=3, count=1,
+                    rows=self.form.taps[0], columns=self.form.taps[1], channels=plan.channels, mode=3, count=1,
                 )  # fmt: skip
 
             b.loop(0, rows, lambda r: b.loop(0, columns, lambda c: pixel(r, c)))

@@ -53,6 +53,8 @@ CASES = (
     Case("4x4 and dilation", (23, 30), (7, 18), kernel=(4, 4), dilation_rate=(2, 3), padding="full"),
     Case("1x3", (9, 22), (19, 37), kernel=(1, 3), padding=((2, 1), (3, 0)), residual=True),
     Case("5x1 and dilation", (23, 9), (19, 37), kernel=(5, 1), dilation_rate=(3, 1), padding="same"),
+    Case("1x7", (9, 22), (33, 37), kernel=(1, 7), padding="same", residual=True, activation="relu"),
+    Case("6x1 and dilation", (23, 9), (64, 17), kernel=(6, 1), dilation_rate=(3, 1), padding="same"),
     Case("3x5, groups", (13, 14), (22, 40), kernel=(3, 5), groups=2, padding="same", padding_mode="reflect"),
     Case("sigmoid", (10, 11), (6, 20), padding="same", batch=2, activation="sigmoid"),
 )
@@ -109,8 +111,8 @@ def test_sums_that_fit_do_not_overflow_in_the_transforms() -> None:
     np.testing.assert_array_equal(y, conv2d(x, kernel, algorithm="direct"))
 
 
-@pytest.mark.parametrize("channels", [16, 64, 256, 512])
-@pytest.mark.parametrize("taps", [(3, 3), (5, 5), (4, 4), (3, 5), (1, 3), (1, 4), (5, 1)])
+@pytest.mark.parametrize("channels", [32, 64, 256, 512])
+@pytest.mark.parametrize("taps", [(3, 3), (5, 5), (4, 4), (3, 5), (1, 3), (1, 4), (5, 1), (1, 7)])
 @pytest.mark.parametrize("data", ["normal", "after a ReLU"])
 def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, taps: tuple[int, int], data: str) -> None:
     """Both as RMS(error) / RMS(sum of |x||w|), against float64; the plain sum adds product after product in float32."""
@@ -208,8 +210,8 @@ def test_the_same_bits_where_threads_share_rounds(target: str) -> None:
     np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
-@pytest.mark.parametrize("taps", [2, 3, 4, 5])
-def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int) -> None:
+@pytest.mark.parametrize(("taps", "inputs"), [(3, 6), (4, 6), (5, 6), (6, 8), (7, 8)])
+def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int, inputs: int) -> None:
     """With G g as printed and B^T, A^T as the code applies them: found by applying them to unit vectors."""
 
     class Numbers:
@@ -219,9 +221,9 @@ def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int) -> 
         scaled = staticmethod(lambda a, number, b: a * number + b)
 
     rng = np.random.default_rng(1)
-    d, g = rng.standard_normal(6), rng.standard_normal(taps)
-    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform(taps) @ g)  # type: ignore[arg-type]
-    outputs = output_transform(Numbers(), list(values), 7 - taps)  # type: ignore[arg-type]
+    d, g = rng.standard_normal(inputs), rng.standard_normal(taps)
+    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform(taps, len(d)) @ g)  # type: ignore[arg-type]
+    outputs = output_transform(Numbers(), list(values), inputs + 1 - taps)  # type: ignore[arg-type]
     np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
 
 
@@ -294,7 +296,7 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
         ),
         (
             {"algorithm": "winograd", "strides": 2},
-            r"algorithm: received 'winograd', which computes 1, 3, 4 or 5 taps along each axis at stride 1",
+            r"algorithm: received 'winograd', which computes 1, 3, 4 or 5 taps along each axis, or 6 or 7",
         ),
         ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
         ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes two groups or more"),

@@ -1,13 +1,15 @@
-"""The transforms of Winograd's minimal filtering with six inputs, as mathematics and as code.
+"""The transforms of Winograd's minimal filtering, as mathematics and as code.
 
-Along one axis, m outputs of a kernel of r taps depend on m + r - 1 = 6 inputs. Both are values of polynomials at the
-points 0, ±1/√2, ±√2 and ∞: kernel and inputs are evaluated there, multiplied point by point, and the products
-interpolated (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). These points round half as much
-as the usual 0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, for 3 taps at 64 channels.
+Along one axis, m outputs of a kernel of r taps depend on n = m + r - 1 inputs. Both are values of polynomials at n
+points, one of them ∞: kernel and inputs are evaluated there, multiplied point by point, and the products interpolated
+(Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Six points are 0, ±1/√2, ±√2 and ∞, which
+round half as much as the usual 0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, for 3x3 taps at 64 channels. Eight are
+0, ±1/2, ±1, ±2 and ∞, of 286 choices of three pairs the one that rounds least for 7 taps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +20,8 @@ from tweakconv.compiler.schedules.border import tables_of
 from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory
 from tweakconv.compiler.spec import ConvSpec
 
-INPUTS = 6
-"""Inputs of a tile along an axis, and points at which they are evaluated."""
-
-_ROOT = 2**0.5
+_PAIRS: dict[int, tuple[float, ...]] = {1: (), 6: (0.5**0.5, 2**0.5), 8: (0.5, 1.0, 2.0)}
+"""Points p of which p and -p are used besides 0 and ∞, by the number of inputs along an axis."""
 
 
 class Form(NamedTuple):
@@ -33,7 +33,7 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, kernel: tuple[int, int]) -> Form:
-        """The form for a kernel of up to 5 taps along each axis; along an axis of one tap there is nothing to do.
+        """The form for a kernel of up to 7 taps along each axis; along an axis of one tap there is nothing to do.
 
         Examples
         --------
@@ -42,7 +42,7 @@ class Form(NamedTuple):
         >>> Form.of((1, 5))
         Form(taps=(1, 5), tile=(1, 2), patch=(1, 6))
         """
-        patch = tuple(1 if taps == 1 else INPUTS for taps in kernel)
+        patch = tuple(1 if taps == 1 else 6 if taps <= 5 else 8 for taps in kernel)
         tile = tuple(inputs - taps + 1 for inputs, taps in zip(patch, kernel, strict=True))
         return cls(kernel, (tile[0], tile[1]), (patch[0], patch[1]))
 
@@ -57,12 +57,12 @@ class Form(NamedTuple):
         return self.taps[0] * self.taps[1]
 
 
-def kernel_transform(taps: int) -> FloatArray:
+def kernel_transform(taps: int, inputs: int) -> FloatArray:
     """The matrix that evaluates a kernel of some taps at the points, divided by what interpolation needs."""
-    if taps == 1:
+    if inputs == 1:
         return np.ones((1, 1))
-    points = np.array([0, 1 / _ROOT, -1 / _ROOT, _ROOT, -_ROOT])
-    matrix = np.zeros((INPUTS, taps))
+    points = np.array([0, *(sign * point for point in _PAIRS[inputs] for sign in (1, -1))])
+    matrix = np.zeros((inputs, taps))
     for row, point in enumerate(points):
         matrix[row] = point ** np.arange(taps) / np.prod(point - np.delete(points, row))
     matrix[-1, -1] = 1
@@ -70,34 +70,55 @@ def kernel_transform(taps: int) -> FloatArray:
 
 
 def input_transform(b: Builder, d: list[Value]) -> list[Value]:
-    """Six inputs of a row or column at the six points; one input as it is."""
+    """The inputs of a row or column at as many points; one input as it is.
+
+    What stands at a point is the product of all other points' factors, as a polynomial over the inputs: for a pair of
+    points ±p an even part plus or minus an odd one.
+    """
     if len(d) == 1:
         return d
-    near, odd_near = b.scaled(d[2], -2, d[4]), b.times(b.scaled(d[1], -2, d[3]), 1 / _ROOT)
-    far, odd_far = b.scaled(d[2], -0.5, d[4]), b.times(b.scaled(d[1], -0.5, d[3]), _ROOT)
-    return [
-        b.scaled(d[2], -2.5, b.add(d[0], d[4])),
-        b.add(near, odd_near),
-        b.subtract(near, odd_near),
-        b.add(far, odd_far),
-        b.subtract(far, odd_far),
-        b.scaled(d[3], -2.5, b.add(d[1], d[5])),
-    ]
+    pairs = _PAIRS[len(d)]
+    results = [_polynomial(b, pairs, d)]
+    for point in pairs:
+        others = [other for other in pairs if other != point]
+        even, odd = _polynomial(b, others, d[2:]), b.times(_polynomial(b, others, d[1:]), point)
+        results += [b.add(even, odd), b.subtract(even, odd)]
+    return [*results, _polynomial(b, pairs, d[1:])]
 
 
 def output_transform(b: Builder, m: list[Value], outputs: int) -> list[Value]:
-    """Some outputs of a row or column from the products at the six points; one product as it is."""
+    """Some outputs of a row or column from the products at the points; one product as it is."""
     if len(m) == 1:
         return m
-    near, odd_near = b.add(m[1], m[2]), b.subtract(m[1], m[2])
-    far, odd_far = b.add(m[3], m[4]), b.subtract(m[3], m[4])
-    results = [b.add(m[0], b.add(near, far))]
+    pairs = _PAIRS[len(m)]
+    sums = [b.add(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
+    differences = [b.subtract(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
+    first = m[0]
+    for pair in sums:
+        first = b.add(first, pair)
+    results = [first]
     for power in range(1, outputs):
-        at_near, at_far = (odd_near, odd_far) if power % 2 else (near, far)
-        last = power == outputs - 1
-        from_far = b.scaled(at_far, _ROOT**power, m[5]) if last else b.times(at_far, _ROOT**power)
-        results.append(b.scaled(at_near, _ROOT**-power, from_far))
+        values = list(zip(pairs, differences if power % 2 else sums, strict=True))
+        if power == outputs - 1:
+            total = m[-1]
+        else:
+            point, value = values.pop()
+            total = b.times(value, point**power)
+        for point, value in reversed(values):
+            total = b.scaled(value, point**power, total)
+        results.append(total)
     return results
+
+
+def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
+    """The product of x² - p² for all pairs ±p, with the inputs in the places of the even powers of x."""
+    coefficients = np.poly([point**2 for point in pairs])  # of the highest power first
+    total = d[2 * len(pairs)]
+    for i, coefficient in enumerate(coefficients[1:], 1):
+        position = 2 * (len(pairs) - i)
+        one = coefficient == 1
+        total = b.add(total, d[position]) if one else b.scaled(d[position], float(coefficient), total)
+    return total
 
 
 def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int) -> None:

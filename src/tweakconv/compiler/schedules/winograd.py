@@ -148,6 +148,11 @@ def applies(spec: ConvSpec, target: Target) -> bool:
     return (made.own_elements + made.transformed_elements) * spec.element_bytes <= _MOST_BYTES
 
 
+def _stays(weights: int, target: Target) -> bool:
+    """Whether so many bytes of weights stay in a core's cache, more or less, from one round to the next."""
+    return weights <= 3 * target.l2_bytes // 2
+
+
 def _is_long(spec: ConvSpec) -> bool:
     """Whether it has 6 or 7 taps along one axis and one along the other, and channels enough."""
     return min(spec.kernel) == 1 and max(spec.kernel) in (6, 7) and spec.group_in >= _LEAST_CHANNELS
@@ -160,7 +165,7 @@ def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
     step = products.pixels[0]
     points = Form.of(spec.kernel).points
     weights = points * channels * products.padded_out * spec.element_bytes
-    wanted = _FEW_TILES if weights <= 3 * target.l2_bytes // 2 else _MANY_TILES
+    wanted = _FEW_TILES if _stays(weights, target) else _MANY_TILES
     tile_bytes = points * (channels + products.out_block) * spec.element_bytes
     fits = (_MOST_BYTES - points * channels * spec.element_bytes) // tile_bytes
     return WinogradPlan(spec, target, products, max(step, min(_rounded(wanted, step), fits // step * step)))
@@ -253,11 +258,8 @@ def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     transforms = tiles * points * axes * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
     weights = points * plan.channels * plan.products.padded_out * spec.element_bytes
     passes = -(-tiles // plan.tiles)
-    return (
-        products
-        + transforms
-        + (passes * weights / direct.STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0)
-    )
+    streamed = 0 if _stays(weights, plan.target) else passes * weights / direct.STREAMED_BYTES_PER_CYCLE
+    return products + transforms + streamed
 
 
 def emit(plan: WinogradPlan) -> str:

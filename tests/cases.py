@@ -8,6 +8,7 @@ worked out here, by hand, from the names.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import DTypeLike, NDArray
 
 from tweakconv import reference
+from tweakconv.activations import Activation
+from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import TARGETS
 
 Array = NDArray[np.floating[Any]]
@@ -40,6 +43,10 @@ class Case:
     batch: int = 1
     bias: bool = True
     activation: str | None = None
+    negative_slope: float | None = None
+    residual: bool = False
+    padding_mode: str = "zeros"
+    constant_value: float = 0
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
@@ -48,8 +55,25 @@ class Case:
     @property
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments that it takes to say this case, besides the arrays and the data format."""
-        names = ("strides", "padding", "dilation_rate", "groups", "activation")
+        names = ("strides", "padding", "dilation_rate", "groups", "activation", "negative_slope", "padding_mode",
+                 "constant_value")  # fmt: skip
         return {name: getattr(self, name) for name in names}
+
+    def spec(self, data_format: str, dtype: str) -> ConvSpec:
+        """The same for the compiler."""
+        return ConvSpec(
+            kernel=self.kernel,
+            strides=self.strides,
+            dilation=self.dilation_rate,
+            in_channels=self.channels[0],
+            out_channels=self.channels[1],
+            groups=self.groups,
+            channels_last=data_format == "channels_last",
+            double=dtype == "float64",
+            activation=Activation.of(self.activation, self.negative_slope),
+            residual=self.residual,
+            mapped_padding=self.padding_mode != "zeros",
+        )
 
     def x_shape(self, data_format: str) -> tuple[int, int, int, int]:
         channels = self.channels[0]
@@ -70,6 +94,21 @@ class Case:
 
         x, kernel, bias = draw(*self.x_shape(data_format)), draw(*self.kernel_shape), draw(self.channels[1])
         return x, kernel, bias if self.bias else None
+
+    def added(self, data_format: str, dtype: DTypeLike) -> Array | None:
+        """The residual, in small whole numbers, where there is one."""
+        if not self.residual:
+            return None
+        pads = hand_worked_pads(self)
+        spans = ((taps - 1) * rate + 1 for taps, rate in zip(self.kernel, self.dilation_rate, strict=True))
+        size = [
+            (extent + lo + hi - span) // stride + 1
+            for extent, (lo, hi), span, stride in zip(self.size, pads, spans, self.strides, strict=True)
+        ]
+        channels = self.channels[1]
+        shape = (*size, channels) if data_format == "channels_last" else (channels, *size)
+        rng = np.random.default_rng(zlib.crc32(repr(self).encode()) + 1)
+        return rng.integers(-20, 21, (self.batch, *shape)).astype(dtype)
 
 
 CASES = (
@@ -103,6 +142,37 @@ CASES = (
     Case("one row", (1, 50), (5, 6), padding="same"),
     Case("one column", (50, 1), (5, 6), padding="same"),
     Case("dilation into padding only", (3, 3), (4, 5), dilation_rate=(4, 5), padding="same", activation="relu"),
+    Case("reflect", (9, 33), (4, 20), padding="same", padding_mode="reflect"),
+    Case("reflect of one channel", (9, 75), (1, 1), kernel=(5, 7), padding="same", padding_mode="reflect"),
+    Case("reflect, pads larger than the image", (3, 4), (3, 5), padding=((7, 5), (9, 11)), padding_mode="reflect"),
+    Case("symmetric", (8, 10), (3, 5), kernel=(4, 4), strides=(2, 1), padding="same_lower", padding_mode="symmetric"),
+    Case("symmetric of groups", (7, 21), (8, 8), groups=4, padding=((2, 5), (4, 1)), padding_mode="symmetric"),
+    Case("edge", (6, 31), (3, 18), strides=(2, 2), padding=((2, 2), (3, 3)), padding_mode="edge", activation="relu"),
+    Case("edge, dilation", (7, 19), (5, 6), dilation_rate=(3, 2), padding="same", padding_mode="edge", batch=2),
+    Case("edge, pads that crop and add", (7, 20), (3, 5), padding=((-2, 4), (5, -6)), padding_mode="edge"),
+    Case("wrap", (6, 17), (4, 9), kernel=(3, 5), padding=((1, 2), (4, 0)), padding_mode="wrap", groups=1),
+    Case("wrap of a depthwise sum", (9, 30), (19, 19), groups=19, padding="full", padding_mode="wrap"),
+    Case("wrap of one pixel", (1, 1), (3, 18), kernel=(5, 5), padding="same", padding_mode="wrap"),
+    Case("wrap, a sum in parts", (5, 9), (530, 7), kernel=(3, 2), padding="same", padding_mode="wrap"),
+    Case("constant", (7, 23), (4, 6), padding="same", padding_mode="constant", constant_value=3),
+    Case(
+        "constant in groups of one",
+        (9, 21),
+        (5, 5),
+        groups=5,
+        padding="full",
+        padding_mode="constant",
+        constant_value=-2,
+    ),
+    Case(
+        "constant rows only",
+        (3, 3),
+        (4, 5),
+        dilation_rate=(4, 5),
+        padding="same",
+        padding_mode="constant",
+        constant_value=0.5,
+    ),
     # Channels and groups
     Case("one channel to one", (10, 75), (1, 1), padding="same"),
     Case("one channel to one at stride 2", (10, 75), (1, 1), kernel=(5, 5), strides=(2, 2), padding="same"),
@@ -152,6 +222,22 @@ CASES = (
     Case("window too large for its taps", (2, 6), (600, 5), kernel=(1, 3), dilation_rate=(1, 300), padding="same"),
     # Batches
     Case("batch", (6, 10), (4, 9), batch=3, padding="same", bias=False, activation="relu"),
+    # What follows the sum
+    Case("residual", (6, 31), (4, 37), padding="same", residual=True, activation="relu"),
+    Case("residual of a strided sum in parts", (9, 14), (75, 21), strides=(2, 2), residual=True, batch=2),
+    Case("residual of groups", (7, 22), (24, 24), groups=6, padding="same", residual=True, activation="relu6"),
+    Case("residual of depthwise in parts", (28, 30), (5, 5), kernel=(25, 25), groups=5, residual=True, bias=False),
+    Case("relu6 of a sum in parts", (5, 9), (530, 7), kernel=(3, 2), padding="same", activation="relu6"),
+    Case("leaky_relu", (6, 20), (3, 18), activation="leaky_relu", negative_slope=0.25, batch=2),
+    Case("leaky_relu of parts", (5, 9), (600, 4), kernel=(1, 2), activation="leaky_relu", negative_slope=-0.5),
+    Case("sigmoid", (6, 17), (3, 35), padding="same", activation="sigmoid"),
+    Case("tanh of a sum in parts and a residual", (5, 9), (600, 19), kernel=(1, 2), residual=True, activation="tanh"),
+    Case("silu of groups", (5, 18), (6, 40), groups=2, padding="same", activation="silu", batch=2),
+    Case("gelu of a depthwise sum", (7, 19), (21, 21), kernel=(7, 7), groups=21, padding="same", activation="gelu"),
+    Case("gelu of one channel", (7, 90), (1, 1), padding="same", residual=True, activation="gelu"),
+    Case("hard_swish", (9, 10), (5, 3), kernel=(5, 5), strides=(2, 1), padding="same", activation="hard_swish"),
+    Case("hard_sigmoid", (4, 9), (3, 17), kernel=(1, 1), activation="hard_sigmoid"),
+    Case("elu", (6, 33), (4, 16), kernel=(2, 3), activation="elu", bias=False),
     Case("batch of groups", (5, 6), (4, 6), batch=4, groups=2, strides=(2, 2), padding="same"),
 )
 
@@ -173,15 +259,35 @@ def summed(case: Case) -> str:
 
 def by_definition(case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str) -> Array:
     """What the definition says, in float64."""
-    return reference.conv(x, kernel, bias, data_format=data_format, **case.arguments)
+    residual = case.added(data_format, np.float64)
+    return reference.conv(x, kernel, bias, data_format=data_format, residual=residual, **case.arguments)
+
+
+TORCH_ACTIVATIONS: dict[str | None, Callable[[torch.Tensor, float], torch.Tensor]] = {
+    None: lambda y, _: y,
+    "relu": lambda y, _: F.relu(y),
+    "relu6": lambda y, _: F.relu6(y),
+    "leaky_relu": F.leaky_relu,
+    "sigmoid": lambda y, _: F.sigmoid(y),
+    "tanh": lambda y, _: F.tanh(y),
+    "silu": lambda y, _: F.silu(y),
+    "gelu": lambda y, _: F.gelu(y),
+    "hard_sigmoid": lambda y, _: F.hardsigmoid(y),
+    "hard_swish": lambda y, _: F.hardswish(y),
+    "elu": lambda y, _: F.elu(y),
+}
 
 
 def by_torch(case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str) -> Array:
-    """What PyTorch says, in float64."""
-    images = torch.from_numpy(np.moveaxis(x, -1, 1) if data_format == "channels_last" else x).double()
-    (top, bottom), (left, right) = hand_worked_pads(case)
+    """What PyTorch says, in float64; where the padding is not zeros, of what NumPy pads."""
+    pads = hand_worked_pads(case)
+    (top, bottom), (left, right) = pads
     # PyTorch crops first, and refuses where what is left is less than nothing: add, then crop.
-    added = F.pad(images, [max(0, pad) for pad in (left, right, top, bottom)])
+    widths = [(0, 0), (0, 0), *[(max(0, lo), max(0, hi)) for lo, hi in pads]]
+    mode: Any = "constant" if case.padding_mode == "zeros" else case.padding_mode
+    more = {"constant_values": case.constant_value} if mode == "constant" else {}
+    images = np.moveaxis(x, -1, 1) if data_format == "channels_last" else x
+    added = torch.from_numpy(np.pad(images.astype(np.float64), widths, mode, **more))
     y = F.conv2d(
         F.pad(added, [min(0, pad) for pad in (left, right, top, bottom)]),
         torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()).double(),
@@ -190,7 +296,10 @@ def by_torch(case: Case, x: Array, kernel: Array, bias: Array | None, data_forma
         dilation=case.dilation_rate,
         groups=case.groups,
     )
-    result = (y.relu() if case.activation == "relu" else y).numpy()
+    residual = case.added(data_format, np.float64)
+    if residual is not None:
+        y = y + torch.from_numpy(np.moveaxis(residual, -1, 1) if data_format == "channels_last" else residual)
+    result = TORCH_ACTIVATIONS[case.activation](y, case.negative_slope or 0).numpy()
     return np.moveaxis(result, 1, -1) if data_format == "channels_last" else result
 
 
@@ -212,13 +321,20 @@ def hand_worked_pads(case: Case) -> tuple[Pair, Pair]:
 def assert_as_exact_as_its_type(
     y: Array, case: Case, x: Array, kernel: Array, bias: Array | None, data_format: str, expected: Array
 ) -> None:
-    """Each number within 16 roundings of the sum of its products' magnitudes; far stricter than one tolerance."""
-    plain = {**case.arguments, "activation": None}
+    """Each number within 16 roundings of the sum of its products' magnitudes; far stricter than one tolerance.
+
+    An activation, none of which is steeper than 3/2, may add 8 roundings of the result.
+    """
+    plain = {**case.arguments, "activation": None, "negative_slope": None, "constant_value": abs(case.constant_value)}
     magnitudes = reference.conv(
         np.abs(x), np.abs(kernel), None if bias is None else np.abs(bias), data_format=data_format, **plain
     )
     assert y.shape == expected.shape
-    excess = np.abs(y - expected) - 16 * np.finfo(x.dtype).eps * magnitudes
+    residual = case.added(data_format, np.float64)
+    if residual is not None:
+        magnitudes = magnitudes + abs(residual)
+    allowed = 16 * magnitudes if case.activation in (None, "relu") else 24 * magnitudes + 8 * abs(expected)
+    excess = np.abs(y - expected) - np.finfo(x.dtype).eps * allowed
     worst = np.unravel_index(np.argmax(excess), y.shape)
     assert excess[worst] <= 0, (
         f"{case.name}: at {tuple(map(int, worst))} {y[worst]!r} instead of {expected[worst]!r}; "

@@ -152,7 +152,7 @@ def test_an_unknown_data_format_is_refused_with_those_that_there_are(call: Calla
 
 
 @pytest.mark.parametrize("call", CONVOLUTIONS)
-@pytest.mark.parametrize("value", ["gelu", "ReLU", "", 0, np.maximum])
+@pytest.mark.parametrize("value", ["Gelu", "ReLU", "softmax", "", 0, np.maximum])
 def test_an_unknown_activation_is_refused_with_those_that_there_are(call: Callable[..., Any], value: Any) -> None:
     with pytest.raises((ValueError, TypeError), match=r"activation.*relu") as caught:
         call(activation=value)

@@ -28,7 +28,7 @@ TARGETS = runnable_targets()
 
 def compiled(case: Case, data_format: str, dtype: str, target: str, *, whole: bool = False) -> tuple[Any, ...]:
     x, kernel, bias = case.arrays(data_format, dtype, whole=whole)
-    arguments = {**case.arguments, "data_format": data_format, "algorithm": summed(case)}
+    arguments = {**case.arguments, "data_format": data_format, "algorithm": summed(case), "residual": case.residual}
     conv = compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)
     return conv, x, kernel, bias
 
@@ -42,7 +42,7 @@ def test_some_target_runs_here() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_table_of_cases(case: Case, data_format: str, target: str) -> None:
     conv, x, kernel, bias = compiled(case, data_format, dtype_of(case, data_format, target), target)
-    y = conv(x)
+    y = conv(x, residual=case.added(data_format, x.dtype))
     expected = by_definition(case, x, kernel, bias, data_format)
     np.testing.assert_allclose(expected, by_torch(case, x, kernel, bias, data_format), rtol=1e-9, atol=1e-9)
     assert y.dtype == x.dtype
@@ -72,6 +72,22 @@ def test_every_number_of_output_channels_is_right(out_channels: int, data_format
     case = Case("channels", (3, 13), (2, out_channels), kernel=(1, 2), padding=((0, 0), (1, 1)))
     conv, x, kernel, bias = compiled(case, data_format, dtype, target, whole=True)
     np.testing.assert_array_equal(conv(x), by_definition(case, x, kernel, bias, data_format))
+
+
+EXACT_ACTIVATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"activation": "relu"},
+    {"activation": "relu6"},
+    {"activation": "leaky_relu", "negative_slope": 0.125},
+)
+
+
+PADDINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    *({"padding_mode": mode} for mode in ("reflect", "symmetric", "edge", "wrap")),
+    {"padding_mode": "constant", "constant_value": -3},
+)
 
 
 @st.composite
@@ -105,7 +121,9 @@ def any_case(draw: st.DrawFn) -> Case:
         groups=groups,
         batch=draw(st.integers(1, 3)),
         bias=draw(st.booleans()),
-        activation=draw(st.sampled_from((None, "relu"))),
+        **draw(st.sampled_from(EXACT_ACTIVATIONS)),
+        residual=draw(st.booleans()),
+        **draw(st.sampled_from(PADDINGS)),
     )
 
 
@@ -117,7 +135,7 @@ def test_any_geometry_is_right_to_the_bit_for_whole_numbers(
     conv, x, kernel, bias = compiled(case, data_format, dtype, target, whole=True)
     expected = by_definition(case, x, kernel, bias, data_format)
     out = np.full(expected.shape, np.nan, dtype) if into_out else None
-    y = conv(x, out=out)
+    y = conv(x, out=out, residual=case.added(data_format, dtype))
     assert y is out or out is None
     assert y.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(y, expected)
@@ -127,9 +145,10 @@ def test_any_geometry_is_right_to_the_bit_for_whole_numbers(
 @given(any_case(), st.sampled_from(FORMATS), st.sampled_from(DTYPES))
 def test_the_function_gives_what_the_prepared_convolution_gives(case: Case, data_format: str, dtype: str) -> None:
     x, kernel, bias = case.arrays(data_format, dtype)
-    prepared = compile_conv2d(kernel, bias, input_shape=x.shape, data_format=data_format, **case.arguments)
-    y = conv2d(x, kernel, bias, data_format=data_format, **case.arguments)
-    np.testing.assert_array_equal(y, prepared(x))
+    arguments, added = {**case.arguments, "data_format": data_format}, case.added(data_format, dtype)
+    prepared = compile_conv2d(kernel, bias, input_shape=x.shape, residual=case.residual, **arguments)
+    y = conv2d(x, kernel, bias, residual=added, **arguments)
+    np.testing.assert_array_equal(y, prepared(x, residual=added))
     assert_as_exact_as_its_type(y, case, x, kernel, bias, data_format, by_torch(case, x, kernel, bias, data_format))
 
 
@@ -142,33 +161,6 @@ def test_a_new_batch_or_image_size_compiles_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tweakconv.compiler.build._build", refuse)
     for shape in ((1, 8, 8, 2), (3, 5, 40, 2), (2, 1, 1, 2)):
         assert conv(np.ones(shape, np.float32)).shape == (*shape[:3], 4)
-
-
-@pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge", "wrap"])
-@pytest.mark.parametrize("data_format", FORMATS)
-def test_padding_modes_hold_what_the_definition_says(data_format: str, mode: str) -> None:
-    case = Case("modes", (6, 7), (3, 4), kernel=(3, 4), padding=((2, 5), (4, 1)), strides=(1, 2))
-    x, kernel, bias = case.arrays(data_format, "float64", whole=True)
-    arguments = {**case.arguments, "data_format": data_format, "padding_mode": mode}
-    np.testing.assert_array_equal(conv2d(x, kernel, bias, **arguments), _defined(x, kernel, bias, arguments))
-
-
-@pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge", "wrap"])
-@pytest.mark.parametrize("pads", [((17, 9), (12, 11)), ((-1, 3), (2, -4)), ((-2, -1), (0, 0)), ((-4, 6), (0, 0))])
-def test_padding_modes_hold_at_any_distance_and_where_an_end_is_cropped(mode: str, pads: Any) -> None:
-    # The definition counts positions from the whole image, at whichever end it is cropped.
-    rng = np.random.default_rng(3)
-    x, kernel = rng.standard_normal((1, 5, 6, 2)), rng.standard_normal((2, 2, 2, 3))
-    arguments = {"padding": pads, "padding_mode": mode}
-    np.testing.assert_allclose(
-        conv2d(x, kernel, **arguments), _defined(x, kernel, None, arguments), rtol=1e-12, atol=1e-12
-    )
-
-
-def _defined(x: Any, kernel: Any, bias: Any, arguments: dict[str, Any]) -> Any:
-    from tweakconv import reference  # noqa: PLC0415
-
-    return reference.conv(x, kernel, bias, **arguments)
 
 
 def test_explain_says_sizes_pads_plan_operations_and_bytes() -> None:

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ if __name__ == "__main__":  # so that the program, too, finds what lies beside i
 from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 
 from tweakconv import compile_conv2d, conv2d, filter2d
+from tweakconv.compiler import helpers
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import FINITE, Call
+from tweakconv.compiler.call import FINITE, Border, Call, Shared
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import get_target, runnable_targets
-from tweakconv.geometry import ConvGeometry
+from tweakconv.geometry import PADDING_MODES, ConvGeometry
+from tweakconv.geometry.padding import border
 
 needs_mprotect = pytest.mark.skipif(
     sys.platform == "win32", reason="pages are protected with mprotect, which Windows does not have"
@@ -78,17 +81,8 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
     geometry = ConvGeometry.of(
         case.size, case.kernel, strides=case.strides, padding=case.padding, dilation_rate=case.dilation_rate
     )
-    spec = ConvSpec(
-        kernel=case.kernel,
-        strides=case.strides,
-        dilation=case.dilation_rate,
-        in_channels=case.channels[0],
-        out_channels=case.channels[1],
-        groups=case.groups,
-        channels_last=last,
-        double=dtype == "float64",
-        relu=case.activation == "relu",
-    )
+    spec = case.spec(data_format, dtype)
+    added = case.added(data_format, dtype)
     for algorithm in (
         "auto",
         *(["winograd"] if winograd.applies(spec, get_target(target)) and case.channels != (1, 1) else []),
@@ -101,29 +95,37 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         x_strides, y_strides = (
             tuple(a.strides[axis] // a.itemsize for axis in ((0, 1, 3) if last else (0, 2, 1))) for a in (x, y)
         )
-        call = Call(case.batch, geometry, x_strides, y_strides, threads=1)
+        axes = zip(case.size, geometry.pads, strict=True)
+        held = tuple(border(size, *pads, case.padding_mode) for size, pads in axes)
+        padding = Border(case.constant_value, dtype == "float64", held) if spec.mapped_padding else None
         addends = np.zeros(channels, dtype) if bias is None else bias
-        counter = guarded(np.zeros(1, np.int64), side)
         handed = [
             guarded(x, side),
             guarded(schedule.pack(plan, kernel), side),
             guarded(schedule.pack_bias(plan, addends), side),
             y,
-            guarded(np.array(schedule.integers(plan, call), np.int64), side),
-            counter,
-            guarded(np.zeros(plan.window_bytes, np.uint8), side),
+            guarded(np.zeros(0) if added is None else added, side),
         ]
         expected = by_definition(case, x, kernel, bias, data_format)
-        rounding = 1e-5 * abs(expected).max() if algorithm == "winograd" else 0
-        for flags in (FINITE, 0):
-            counter[...] = 0
+        exact = algorithm != "winograd" and case.activation in (None, "relu", "relu6", "leaky_relu")
+        plain = replace(case, activation=None, negative_slope=None, residual=False)
+        rounding = 0 if exact else 1e-5 * abs(by_definition(plain, x, kernel, bias, data_format)).max()
+        for flags, threads in ((FINITE, 1), (0, 1), (FINITE, 3)):
+            call = Call(case.batch, geometry, x_strides, y_strides, threads, padding)
+            space = schedule.space(plan, call)
+            common = guarded(np.zeros(space.shared, np.uint8), side)
+            shared = guarded(np.zeros(Shared.COUNT, np.int64), side)
+            shared[Shared.SPACE], shared[Shared.AWAIT] = common.ctypes.data, helpers.await_address()
+            integers = guarded(np.array(schedule.integers(plan, call), np.int64), side)
+            own = guarded(np.zeros(space.own, np.uint8), side)
             y[...] = np.nan
-            built.code.run(*(a.ctypes.data for a in handed), flags)
+            built.code.run(*(a.ctypes.data for a in (*handed, integers, shared, own)), flags)
             np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
         # And through the front door, where only input and output can be placed.
         arguments = {**case.arguments, "data_format": data_format, "algorithm": built.choice.algorithm}
         y[...] = np.nan
-        compile_conv2d(kernel, bias, input_shape=x.shape, target=target, **arguments)(handed[0], out=y)
+        conv = compile_conv2d(kernel, bias, input_shape=x.shape, target=target, residual=added is not None, **arguments)
+        conv(handed[0], out=y, residual=None if added is None else handed[4])
         np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
 
 
@@ -146,7 +148,9 @@ def random_case(rng: random.Random) -> Case:
         dilation_rate=rates,
         groups=groups,
         batch=rng.randint(1, 2),
-        activation=rng.choice((None, "relu")),
+        activation=rng.choice((None, "relu", "silu")),
+        residual=rng.choice((False, True)),
+        padding_mode=rng.choice(("zeros", *PADDING_MODES)),
     )
 
 
@@ -340,9 +344,11 @@ def test_an_input_of_more_than_2_to_the_32_elements_without_memory_is_right(data
     steps = (0, 0, 4, 0) if data_format == "channels_last" else (0, 0, 0, 4)
     view = np.lib.stride_tricks.as_strided(row, shape, steps, writeable=False)
     kernel = np.random.default_rng(2).standard_normal((2, 3, 1, 1)).astype(np.float32)
-    y = conv2d(view, kernel, strides=(7_000, 10_000), padding=((1, 0), (1, 1)), data_format=data_format)
-    few = conv2d(view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000),
-                 padding=((1, 0), (1, 1)), data_format=data_format)  # fmt: skip
+    arguments = {"padding": ((1, 0), (1, 1)), "data_format": data_format, "algorithm": "direct"}
+    y = conv2d(view, kernel, strides=(7_000, 10_000), **arguments)
+    few = conv2d(
+        view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000), **arguments
+    )
     y, few = y.reshape(10, 7), few.reshape(2, 7)
     np.testing.assert_array_equal(y[0], few[0])
     np.testing.assert_array_equal(y[1:], np.broadcast_to(few[1], (9, 7)))
@@ -356,7 +362,7 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
     case = Case("far", (4, 19), (3, 5), padding="same", batch=4)
     x, kernel, bias = case.arrays(data_format, np.float32, whole=True)
     expected = by_definition(case, x, kernel, bias, data_format)
-    spec = ConvSpec((3, 3), (1, 1), (1, 1), 3, 5, 1, channels_last, double=False, relu=False)
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 3, 5, 1, channels_last, double=False)
     built = build(choose(spec, get_target()))
     plan, schedule = built.choice.plan, built.choice.schedule
     axes = (0, 1, 3) if channels_last else (0, 2, 1)
@@ -373,9 +379,10 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
         schedule.pack(plan, kernel),
         schedule.pack_bias(plan, bias),
         y,
+        y,  # in the place of a residual, which there is not
         np.array(schedule.integers(plan, call), np.int64),
-        np.zeros(1, np.int64),
-        np.zeros(plan.window_bytes, np.uint8),
+        np.zeros(Shared.COUNT, np.int64),
+        np.zeros(schedule.space(plan, call).own, np.uint8),
     ]
     built.code.run(*(a.ctypes.data for a in handed), FINITE)
     np.testing.assert_array_equal(y, expected)

@@ -84,6 +84,12 @@ def test_the_padding_mode_fills_the_border():
     blur = parse_kernel("blur")
     assert filter_picture(picture, blur).picture.pixels[0, 0, 0] == 40  # 4 of 9 pixels, the others black
     assert (filter_picture(picture, blur, padding_mode="edge").picture.pixels == 90).all()
+    white = filter_picture(picture, blur, padding_mode="constant", constant_value=180).picture.pixels
+    assert white[0, 0, 0] == 140  # (4 * 90 + 5 * 180) / 9
+    with_alpha = replace(picture, alpha=np.arange(36, dtype=np.uint8).reshape(6, 6))
+    filtered = filter_picture(with_alpha, blur, padding=2, padding_mode="constant", constant_value=180).picture
+    assert filtered.alpha is not None
+    assert (filtered.alpha[0, :3].tolist(), filtered.alpha[-1, -3:].tolist()) == ([0, 0, 1], [34, 35, 35])
 
 
 def test_grey_weighs_the_colours_without_rounding_in_between():

@@ -377,7 +377,8 @@ class TestNotANumber:
         ({"padding": 9, "padding_mode": "mirror"}, "padding_mode must be one of .*received 'mirror'", ValueError),
         ({"constant_value": 3}, "constant_value must be 0 unless .*received 3 with padding_mode 'zeros'", ValueError),
         ({"data_format": "NHWC"}, "data_format must be 'channels_last' or .*received 'NHWC'", ValueError),
-        ({"activation": "tanh"}, "activation must be None or 'relu', received 'tanh'", ValueError),
+        ({"activation": "than"}, "activation: received 'than'; choose None or one of 'relu', ", ValueError),
+        ({"residual": np.ones((1, 2, 2, 3))}, "residual must have the shape of the result, ", ValueError),
         ({"accumulate": np.int32}, "accumulate must be a floating dtype, received int32", TypeError),
     ],
 )

@@ -15,7 +15,6 @@ from tests.conftest import RunPython
 from tweakconv import compile_conv2d, conv2d
 from tweakconv.compiler import jit
 from tweakconv.compiler.choose import choose
-from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
 
 X86 = ("avx512", "avx2", "x86-64")
@@ -27,23 +26,9 @@ READ = [  # of the table: blocks and tails, both kinds of sums, steps that are l
 ]
 
 
-def spec_of(case: Case, data_format: str, dtype: str) -> ConvSpec:
-    return ConvSpec(
-        kernel=case.kernel,
-        strides=case.strides,
-        dilation=case.dilation_rate,
-        in_channels=case.channels[0],
-        out_channels=case.channels[1],
-        groups=case.groups,
-        channels_last=data_format == "channels_last",
-        double=dtype == "float64",
-        relu=case.activation == "relu",
-    )
-
-
 @cache
 def module(case: Case, data_format: str, dtype: str, target: str) -> str:
-    choice = choose(spec_of(case, data_format, dtype), TARGETS[target])
+    choice = choose(case.spec(data_format, dtype), TARGETS[target])
     return str(choice.schedule.emit(choice.plan))
 
 
@@ -248,7 +233,7 @@ def test_the_environment_may_name_the_target(run_python: RunPython) -> None:
 
 def test_the_same_target_gives_the_same_code_every_time() -> None:
     case, data_format = READ[1], "channels_last"
-    spec = spec_of(case, data_format, "float32")
+    spec = case.spec(data_format, "float32")
     texts = set()
     for _ in range(2):
         choice = choose(spec, TARGETS["avx2"])

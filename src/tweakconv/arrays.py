@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -175,22 +174,6 @@ def address(array: FloatArray) -> int:
     if array.flags.carray:
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return array.ctypes.data
-
-
-def padded_copy(array: FloatArray, pads: Sequence[tuple[int, int]], first_axis: int, padding_mode: str) -> FloatArray:
-    """The array with pads of its own values (cropped where they are negative) from `first_axis` on.
-
-    Examples
-    --------
-    >>> padded_copy(np.array([[1.0, 2.0, 3.0]]), [(0, 0), (2, -1)], 0, "reflect")
-    array([[3., 2., 1., 2.]])
-    """
-    add, keep = [(0, 0)] * array.ndim, [slice(None)] * array.ndim
-    for axis, (lo, hi) in enumerate(pads, first_axis):
-        add[axis] = (max(0, lo), max(0, hi))
-        keep[axis] = slice(max(0, -lo), -max(0, -hi) or None)
-    # Cropped after, so that what the pads mirror is the image and not what is left of it.
-    return np.pad(array, add, mode=padding_mode)[tuple(keep)]  # type: ignore[call-overload, no-any-return]
 
 
 def _is_masked(array: object) -> bool:

@@ -18,7 +18,8 @@ def title(conv: PreparedConv2D) -> str:
     kernel = "x".join(map(str, layer.kernel_size))
     extras = [
         f"groups {layer.groups}" if layer.groups > 1 else "",
-        "relu" if layer.relu else "",
+        "plus a residual" if layer.residual else "",
+        "" if layer.activation is None else layer.activation.name,
         "channels_last" if layer.channels_last else "channels_first",
         str(conv.dtype),
     ]
@@ -49,8 +50,8 @@ def facts(conv: PreparedConv2D) -> list[tuple[str, list[str]]]:
         f"{name}: {report.explain()}" for name, report in zip(axes, geometry.unread(), strict=True) if len(report)
     ]
     padding = f"top {top}, bottom {bottom}, left {left}, right {right}, of {layer.padding_mode}"
-    if layer.padding_mode != "zeros" and any((top, bottom, left, right)):
-        padding += " (added in a padded copy of the input)"
+    if layer.padding_mode == "constant":
+        padding += f" {layer.constant_value:g}"
     size_in_bytes = (
         f"input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
         f"packed weights {conv.weights_bytes:,}, working space {conv.space_bytes:,} a thread"

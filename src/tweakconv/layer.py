@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+from tweakconv.activations import Activation
 from tweakconv.geometry import ConvGeometry
+from tweakconv.geometry.padding import border
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +18,16 @@ class LayerConfig:
     ----------
     padding : str or tuple of pair of int
         A name, or (lo, hi) for each axis.
-    padding_mode : str
+    padding_mode, constant_value : str, float
         As in `tweakconv.conv2d`.
     channels_last : bool
         NHWC or NCHW, as the user's arrays are.
+    activation : Activation or None
+        What follows the sum, its bias and the residual.
+    residual : bool
+        Whether every call adds an array of the output's shape.
+    interleaved : int
+        How many neighbours along the width are the channels of one pixel, which padding continues together.
     """
 
     kernel_size: tuple[int, int]
@@ -31,11 +39,43 @@ class LayerConfig:
     out_channels: int
     groups: int
     channels_last: bool
-    relu: bool
+    activation: Activation | None = None
+    residual: bool = False
+    constant_value: float = 0.0
+    interleaved: int = 1
+
+    @property
+    def pads_zeros(self) -> bool:
+        """Whether the padding holds zeros, by whatever name."""
+        return self.padding_mode == "zeros" or (self.padding_mode == "constant" and self.constant_value == 0)
 
     def geometry(self, input_size: tuple[int, int]) -> ConvGeometry:
         """The geometry for an input of a height and width."""
         return _geometry(self, input_size)
+
+    def border(self, geometry: ConvGeometry) -> tuple[tuple[tuple[int | None, ...], tuple[int | None, ...]], ...]:
+        """The pixels that stand in the padding of each axis, before the image and behind it.
+
+        Examples
+        --------
+        One pixel before and behind the three of a row, each of two channels, continued with the others' channels:
+
+        >>> padding = (0, 0), (2, 2)
+        >>> layer = LayerConfig((1, 3), (1, 1), padding, "reflect", (1, 2), 1, 1, 1, False, interleaved=2)
+        >>> layer.border(layer.geometry((1, 6)))
+        (((), ()), ((2, 3), (2, 3)))
+        """
+        *rows, columns = geometry.axes
+        each = self.interleaved
+        of_pixels = border(columns.input // each, columns.pad_lo // each, columns.pad_hi // each, self.padding_mode)
+        before, behind = (
+            tuple(None if pixel is None else pixel * each + channel for pixel in pixels for channel in range(each))
+            for pixels in of_pixels
+        )
+        return (
+            *(border(axis.input, axis.pad_lo, axis.pad_hi, self.padding_mode) for axis in rows),
+            (before, behind),
+        )
 
     def shape(self, batch: int, size: tuple[int, ...], channels: int) -> tuple[int, ...]:
         """The shape of an array of this layer's data format."""

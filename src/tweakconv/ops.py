@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, check_out, padded_copy
+from tweakconv.activations import Activation
+from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, check_out
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
-from tweakconv.geometry.padding import padding_per_axis
+from tweakconv.geometry.padding import PADDING_MODES, padding_per_axis
 from tweakconv.layer import LayerConfig, check_shape
 from tweakconv.prepared import PreparedConv2D
-
-PADDING_MODES = ("zeros", "reflect", "symmetric", "edge", "wrap")
-"""What may lie in the padding of the compiled operations, with NumPy's meanings of the words."""
 
 
 def conv2d(
@@ -32,11 +31,16 @@ def conv2d(
     activation: str | None = None,
     out: FloatArray | None = None,
     algorithm: str = "auto",
+    *,
+    residual: ArrayLike | None = None,
+    negative_slope: float | None = None,
+    constant_value: float = 0,
 ) -> FloatArray:
     """Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 
-    ``y[n, i, j, o] = activation(bias[o] + sum over u, v, c of x[n, i*S + u*D - lo, j*S + v*D - lo, c] *
-    kernel[u, v, c, o])``, where `x` is 0 outside of the image.
+    ``y[n, i, j, o] = activation(bias[o] + residual[n, i, j, o] + sum over u, v, c of
+    x[n, i*S + u*D - lo, j*S + v*D - lo, c] * kernel[u, v, c, o])``, where `x` outside of the image is what the padding
+    holds.
 
     Parameters
     ----------
@@ -55,17 +59,24 @@ def conv2d(
     groups : int
         Channels are split into this many groups that do not see each other.
     data_format : {"channels_last", "channels_first"}
-    padding_mode : {"zeros", "reflect", "symmetric", "edge", "wrap"}
-        What lies in the padding. All but zeros make a padded copy of the input.
-    activation : {None, "relu"}
-        Applied to the result; ``relu`` keeps NaN.
+    padding_mode : {"zeros", "constant", "reflect", "symmetric", "edge", "wrap"}
+        What lies in the padding, with the meanings of `numpy.pad`, also where it is wider than the image.
+    activation : str, optional
+        "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu" (or "swish"), "gelu" (the exact one), "hard_sigmoid",
+        "hard_swish" or "elu", computed before the result leaves the cache, to a few units in the last place.
     out : ndarray, optional
-        Where to write the result; in C order, apart from `x`.
+        Where to write the result; in C order, apart from `x` and `residual`.
     algorithm : {"auto", "direct", "grouped", "winograd"}
         "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does. The rounding
         errors of "winograd" (3x3, stride 1, float32) go with the largest values among the 6x6 inputs of a tile, not
         with an output's own taps: where a few values are far larger than the others, such as a mark of 1e20 for
         missing data, name "direct".
+    residual : array_like, optional
+        Added to the sums before the activation, as in a residual block: of the result's shape and the type of `x`.
+    negative_slope : float, optional
+        What "leaky_relu" multiplies negative numbers by; needed there.
+    constant_value : float
+        What lies in the padding of mode "constant".
 
     Returns
     -------
@@ -87,11 +98,14 @@ def conv2d(
     """
     array = as_input("x", x)
     weights = as_weights("kernel", kernel, array.dtype)
-    layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
+    layer = _layer(
+        weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value,
+        Activation.of(activation, negative_slope), residual is not None,
+    )  # fmt: skip
     check_shape(layer, array.shape)
     addends = _bias(bias, weights, array.dtype)
     conv = PreparedConv2D(layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True)
-    return conv(array, out)
+    return conv(array, out, residual)
 
 
 def compile_conv2d(
@@ -105,7 +119,10 @@ def compile_conv2d(
     groups: int = 1,
     data_format: str = "channels_last",
     padding_mode: str = "zeros",
+    constant_value: float = 0,
     activation: str | None = None,
+    negative_slope: float | None = None,
+    residual: bool = False,
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
@@ -114,10 +131,13 @@ def compile_conv2d(
 
     Parameters
     ----------
-    kernel, bias, strides, padding, dilation_rate, groups, data_format, padding_mode, activation, algorithm
+    kernel, bias, strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value
+    activation, negative_slope, algorithm
         As in `conv2d`. The weights are copied: later changes to the arrays change nothing.
     input_shape : tuple of int
         Shape of the inputs it is meant for; others with as many channels are taken too, and compile nothing.
+    residual : bool
+        Whether every call adds an array of the result's shape before the activation: ``conv(x, residual=y)``.
     dtype : {"float32", "float64"}, optional
         What to compute in; the kernel's own type where that is one of them, else float32.
     target : str, optional
@@ -142,7 +162,10 @@ def compile_conv2d(
     """
     chosen = as_dtype(dtype) if dtype is not None else _own_dtype(kernel)
     weights = as_weights("kernel", kernel, chosen)
-    layer = _layer(weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, activation)
+    layer = _layer(
+        weights.shape, strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value,
+        Activation.of(activation, negative_slope), residual,
+    )  # fmt: skip
     if not is_per_axis(input_shape):
         raise TypeError(f"input_shape: received {input_shape!r}; a tuple of 4 integers is needed")
     shape = tuple(integer("input_shape", extent, within=input_shape) for extent in input_shape)
@@ -160,6 +183,8 @@ def filter2d(
     flip: bool = False,
     padding_mode: str = "zeros",
     out: FloatArray | None = None,
+    *,
+    constant_value: float = 0,
 ) -> FloatArray:
     """Filter an image: the same kernel for each of its channels.
 
@@ -169,7 +194,7 @@ def filter2d(
         float32 or float64.
     kernel : array_like, shape (kernel height, kernel width)
         Converted to the type of `image`.
-    strides, padding, dilation_rate, padding_mode, out
+    strides, padding, dilation_rate, padding_mode, out, constant_value
         As in `conv2d`.
     flip : bool
         Whether to turn the kernel by 180 degrees first: the mathematician's convolution.
@@ -210,15 +235,17 @@ def filter2d(
     )
     if out is not None:
         check_out(out, (*geometry.output_size, *array.shape[2:]), array.dtype, array)
-    if _mode(padding_mode) != "zeros":
-        array = padded_copy(array, geometry.pads, 0, padding_mode)
-        geometry = ConvGeometry.of(
-            array.shape[:2], weights.shape, strides=strides, padding="valid", dilation_rate=dilation_rate
-        )
-    return _filter(array, weights, geometry, out)
+    return _filter(array, weights, geometry, _mode(padding_mode), _constant(constant_value, padding_mode), out)
 
 
-def _filter(image: FloatArray, kernel: FloatArray, geometry: ConvGeometry, out: FloatArray | None) -> FloatArray:
+def _filter(
+    image: FloatArray,
+    kernel: FloatArray,
+    geometry: ConvGeometry,
+    padding_mode: str,
+    constant_value: float,
+    out: FloatArray | None,
+) -> FloatArray:
     """Filter by the convolution that suits the image.
 
     With stride 1 along the rows, interleaved channels are one row of ``width * channels`` values whose taps lie
@@ -230,25 +257,30 @@ def _filter(image: FloatArray, kernel: FloatArray, geometry: ConvGeometry, out: 
     (stride_h, stride_w), (dilation_h, dilation_w) = geometry.strides, geometry.dilation_rate
     (rows, (left, right)) = geometry.pads
     interleaved = stride_w == 1
+    groups = 1 if interleaved else channels
+    apart = channels // groups
+    height, width = kernel.shape
+    layer = LayerConfig(
+        kernel_size=(height, width),
+        strides=(stride_h, stride_w),
+        padding=(rows, (left * apart, right * apart)),
+        padding_mode=padding_mode,
+        dilation_rate=(dilation_h, dilation_w * apart),
+        in_channels=groups,
+        out_channels=groups,
+        groups=groups,
+        channels_last=not interleaved,
+        constant_value=constant_value,
+        interleaved=apart,
+    )
     if interleaved:
         x = image.reshape(1, 1, image.shape[0], -1)
-        weights = kernel[:, :, None, None]
-        left, right, dilation_w = left * channels, right * channels, dilation_w * channels
         y = None if out is None else out.reshape(1, 1, shape[0], -1)
     else:
         x = image.reshape(1, *image.shape[:2], channels)
-        weights = np.repeat(kernel[:, :, None, None], channels, axis=3)
         y = None if out is None else out.reshape(1, *shape[:2], channels)
-    result = conv2d(
-        x,
-        weights,
-        strides=(stride_h, stride_w),
-        padding=(rows, (left, right)),
-        dilation_rate=(dilation_h, dilation_w),
-        groups=1 if interleaved else channels,
-        data_format="channels_first" if interleaved else "channels_last",
-        out=y,
-    )
+    weights = np.repeat(kernel[:, :, None, None], groups, axis=3)
+    result = PreparedConv2D(layer, weights, None, x.shape, get_target(), packs=True)(x, y)
     return out if out is not None else result.reshape(shape)
 
 
@@ -260,7 +292,9 @@ def _layer(
     groups: int,
     data_format: str,
     padding_mode: str,
-    activation: str | None,
+    constant_value: float,
+    activation: Activation | None,
+    residual: bool,
 ) -> LayerConfig:
     """The checked arguments that do not depend on the input's size."""
     if len(kernel_shape) != 4 or 0 in kernel_shape:
@@ -272,8 +306,6 @@ def _layer(
         raise ValueError(
             f"data_format: received {data_format!r}; choose 'channels_last' (NHWC) or 'channels_first' (NCHW)"
         )
-    if activation not in (None, "relu"):
-        raise ValueError(f"activation: received {activation!r}; choose None or 'relu'")
     height, width, share, out_channels = kernel_shape
     groups = integer("groups", groups, at_least=1)
     if out_channels % groups:
@@ -293,7 +325,9 @@ def _layer(
         out_channels=out_channels,
         groups=groups,
         channels_last=data_format == "channels_last",
-        relu=activation == "relu",
+        activation=activation,
+        residual=residual,
+        constant_value=_constant(constant_value, padding_mode),
     )
 
 
@@ -310,6 +344,17 @@ def _mode(padding_mode: str) -> str:
         choices = ", ".join(map(repr, PADDING_MODES))
         raise ValueError(f"padding_mode: received {padding_mode!r}; choose one of {choices}")
     return padding_mode
+
+
+def _constant(value: float, padding_mode: str) -> float:
+    """The number in the padding, which only one of the modes has."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"constant_value: received {value!r}; a number is needed")
+    if value != 0 and padding_mode != "constant":
+        raise ValueError(
+            f"constant_value: received {value!r} with padding_mode {padding_mode!r}; only 'constant' has one"
+        )
+    return float(value)
 
 
 def _bias(bias: ArrayLike | None, kernel: FloatArray, dtype: np.dtype[Any]) -> FloatArray | None:

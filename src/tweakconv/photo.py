@@ -49,6 +49,7 @@ def filter_picture(
     padding: PaddingLike = "same",
     dilation_rate: IntPerAxis = 1,
     padding_mode: str = "zeros",
+    constant_value: float = 0,
     flip: bool = False,
     grey: bool = False,
     value_range: str = "auto",
@@ -67,8 +68,8 @@ def filter_picture(
         Pixels of shape (height, width, 1 or 3).
     kernel
         Weights of shape (height, width), applied to every colour channel alike.
-    strides, padding, dilation_rate, padding_mode
-        As `tweakconv.filter2d` takes them. Zeros in the padding are black.
+    strides, padding, dilation_rate, padding_mode, constant_value
+        As `tweakconv.filter2d` takes them. Zeros in the padding are black; `constant_value` is in the file's units.
     flip
         Turn the kernel by 180 degrees: the convolution of mathematics.
     grey
@@ -111,6 +112,7 @@ def filter_picture(
         dilation_rate=dilation_rate,
         flip=flip,
         padding_mode=padding_mode,
+        constant_value=constant_value,
     )
     seconds = time.perf_counter() - started
     fitted = fit(values, dtype, value_range, kernel.sum)
@@ -143,7 +145,7 @@ def sample_centres(plane: NDArray[Any], geometry: ConvGeometry, padding_mode: st
     geometry
         Of two axes.
     padding_mode
-        Which pixel stands in the padding, where a centre lies there; with "zeros" it is the nearest one.
+        Which pixel stands in the padding, where a centre lies there; the nearest one where the mode has none.
 
     Returns
     -------
@@ -156,7 +158,7 @@ def sample_centres(plane: NDArray[Any], geometry: ConvGeometry, padding_mode: st
     >>> sample_centres(np.array([[10, 11, 12, 13, 14]]), geometry).tolist()
     [[10, 12, 14]]
     """
-    mode = "edge" if padding_mode == "zeros" else padding_mode
+    mode = "edge" if padding_mode in ("zeros", "constant") else padding_mode
 
     def centres(axis: AxisGeometry) -> NDArray[np.intp]:
         offset = (axis.effective_kernel - 1) // 2

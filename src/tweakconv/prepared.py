@@ -5,16 +5,15 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned, padded_copy
-from tweakconv.compiler import threads
+from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import ALONE, FINITE, Call
+from tweakconv.compiler.call import ALONE, FINITE, Border, Call, Shared, Space
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target, get_target
@@ -22,8 +21,11 @@ from tweakconv.explain import explain, title
 from tweakconv.geometry import ConvGeometry
 from tweakconv.layer import LayerConfig, check_shape
 
-_COUNTER_BYTES = 64
-"""The shared counter of a call has a cache line of its own."""
+_LINE = 64
+"""Bytes of a cache line; what several threads write to lies in lines of its own."""
+
+_Integers = ctypes.c_int64 * Shared.COUNT
+_Job = ctypes.c_int64 * helpers.Job.COUNT
 
 _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
@@ -53,6 +55,7 @@ class _Launch(NamedTuple):
     integers: NDArray[np.int64]
     integers_address: int
     threads: int
+    space: Space
     small: bool
 
 
@@ -99,12 +102,11 @@ class PreparedConv2D:
         self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
         self._flags = FINITE if finite else 0
-        self._run = self.built.code.run
+        self._run, self._run_address = self.built.code.run, self.built.code.address()
         self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
-        self.space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
         self._launches: dict[tuple[object, ...], _Launch] = {}
 
-    def __call__(self, x: ArrayLike, out: FloatArray | None = None) -> FloatArray:
+    def __call__(self, x: ArrayLike, out: FloatArray | None = None, residual: ArrayLike | None = None) -> FloatArray:
         """Convolve.
 
         Parameters
@@ -112,7 +114,10 @@ class PreparedConv2D:
         x : array_like
             Of the data format, channels and dtype this was made for; any batch, height and width.
         out : ndarray, optional
-            Where to write the result: its shape and dtype, in C order, apart from `x`.
+            Where to write the result: its shape and dtype, in C order, apart from `x` and `residual`.
+        residual : array_like, optional
+            Added to the sums before the activation: of the result's shape and dtype. Needed where this was made with
+            ``residual=True``, and refused where it was not.
 
         Returns
         -------
@@ -128,17 +133,27 @@ class PreparedConv2D:
         if type(x) is np.ndarray and x.dtype == self.dtype and x.flags.aligned:
             array: FloatArray = x
             launch = self._launches.get((x.shape, x.strides, threads.get_num_threads()))
-        if launch is None or self.layer.padding_mode != "zeros":
+        if launch is None:
             array, launch = self._prepare(x)
+        addends = self._checked_residual(residual, launch.out_shape)
         if out is None:
             out = (
                 np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
             )
         else:
-            check_out(out, launch.out_shape, self.dtype, array, *([x] if isinstance(x, np.ndarray) else []))
+            given = [a for a in (x, residual) if isinstance(a, np.ndarray)]
+            check_out(out, launch.out_shape, self.dtype, array, *given)
         if launch.out_shape[0]:
-            self._launch(launch, array, out)
+            self._launch(launch, array, out, addends)
         return out
+
+    @property
+    def space_bytes(self) -> int:
+        """Bytes of working space that a thread takes."""
+        choice, nowhere = self.built.choice, (0, 0, 0)
+        call = Call(self.input_shape[0], self.geometry, nowhere, nowhere, threads=1)
+        space: Space = choice.schedule.space(choice.plan, call)
+        return space.own
 
     @property
     def weights_bytes(self) -> int:
@@ -163,58 +178,58 @@ class PreparedConv2D:
         kernel = choice.schedule.unpack(choice.plan, self._weights)
         return _restore, (layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm)
 
-    def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray) -> None:
-        space = threads.workspace(self.space_bytes)
-        arrays = (address(x), self._weights_address, self._bias_address, address(y), launch.integers_address)
+    def _checked_residual(self, residual: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray | None:
+        """The residual in C order, where there is to be one."""
+        if residual is None and not self.layer.residual:
+            return None
+        if residual is None:
+            raise ValueError(f"residual: this convolution was made to add one; an array of shape {shape} is needed")
+        if not self.layer.residual:
+            raise ValueError("residual: this convolution was made without; prepare it with residual=True")
+        addends = as_input("residual", residual, self.dtype)
+        if addends.shape != shape:
+            raise ValueError(f"residual: received shape {addends.shape}; the result has shape {shape}")
+        return np.ascontiguousarray(addends)
+
+    def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None) -> None:
+        addends = 0 if residual is None else address(residual)
+        arrays = (address(x), self._weights_address, self._bias_address, address(y), addends, launch.integers_address)
+        own, shared = launch.space
         if launch.threads == 1:
-            self._run(*arrays, space.address, space.address + _COUNTER_BYTES, self._flags | ALONE)
+            space = threads.workspace(_LINE + own)
+            self._run(*arrays, space.address, space.address + _LINE, self._flags | ALONE)
             return
-        counter = ctypes.c_int64(0)  # not in the workspace: a signal handler may convolve in this thread meanwhile
-        kept = (x, y, launch, counter)
-
-        def work(_: object = kept) -> None:  # what is being read and written lives as long as anyone works on it
-            space = threads.workspace(self.space_bytes)
-            self._run(*arrays, ctypes.addressof(counter), space.address + _COUNTER_BYTES, self._flags)
-
-        threads.run(work, launch.threads)
+        step = -(-own // _LINE) * _LINE
+        with threads.borrowed(shared + launch.threads * step) as space:
+            windows = space.address + shared
+            between = _Integers(0, space.address, helpers.await_address())
+            job = _Job(self._run_address, *arrays, ctypes.addressof(between), windows, step, self._flags)
+            helpers.run(job, launch.threads - 1)
 
     def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
         """`x` as the code can read it, and what its shape needs; new shapes are worked out and remembered."""
         layer = self.layer
         array = as_input("x", x, self.dtype)
         check_shape(layer, array.shape)
-        if layer.padding_mode == "zeros":
-            padded = array
-        else:
-            pads = layer.geometry(layer.size_of(array.shape)).pads
-            padded = padded_copy(array, pads, 1 if layer.channels_last else 2, layer.padding_mode)
-        geometry = self._padded_geometry(padded)
-        strides = _element_strides(padded, layer.channels_last)
+        strides = _element_strides(array, layer.channels_last)
         if strides is None:
-            padded = np.ascontiguousarray(padded)
-            strides = _contiguous_strides(padded.shape, layer.channels_last)
+            array = np.ascontiguousarray(array)
+            strides = _contiguous_strides(array.shape, layer.channels_last)
         most = threads.get_num_threads()
-        key = (padded.shape, padded.strides, most)
+        key = (array.shape, array.strides, most)
         launch = self._launches.get(key)
         if launch is None:
             if len(self._launches) >= _MOST_SHAPES:
                 self._launches.clear()
-            launch = self._launches[key] = self._new_launch(padded.shape, strides, geometry, most)
-        return padded, launch
+            launch = self._launches[key] = self._new_launch(array.shape, strides, most)
+        return array, launch
 
-    def _padded_geometry(self, x: FloatArray) -> ConvGeometry:
-        size = self.layer.size_of(x.shape)
-        if self.layer.padding_mode != "zeros":
-            return replace(self.layer, padding="valid").geometry(size)
-        return self.geometry if size == self.geometry.input_size else self.layer.geometry(size)
-
-    def _new_launch(
-        self, shape: tuple[int, ...], x_strides: tuple[int, int, int], geometry: ConvGeometry, most: int
-    ) -> _Launch:
-        layer, choice = self.layer, self.built.choice
+    def _new_launch(self, shape: tuple[int, ...], x_strides: tuple[int, int, int], most: int) -> _Launch:
+        layer, choice, size = self.layer, self.built.choice, self.layer.size_of(shape)
+        geometry = self.geometry if size == self.geometry.input_size else layer.geometry(size)
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
-        size = math.prod(out_shape) * self.dtype.itemsize
-        if size > sys.maxsize:
+        out_bytes = math.prod(out_shape) * self.dtype.itemsize
+        if out_bytes > sys.maxsize:
             raise ValueError(
                 f"padding: with pads {geometry.pads} the output has shape {out_shape}: more than memory can hold"
             )
@@ -232,9 +247,22 @@ class PreparedConv2D:
             x_strides=x_strides,
             y_strides=_contiguous_strides(out_shape, layer.channels_last),
             threads=used,
+            border=None if layer.pads_zeros else self._border(geometry),
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
-        return _Launch(out_shape, integers, integers.ctypes.data, used, small=size <= _SMALL_BYTES)
+        return _Launch(
+            out_shape,
+            integers,
+            integers.ctypes.data,
+            used,
+            choice.schedule.space(choice.plan, call),
+            small=out_bytes <= _SMALL_BYTES,
+        )
+
+    def _border(self, geometry: ConvGeometry) -> Border:
+        with np.errstate(over="ignore"):  # too large for float32: infinity, as in the arrays
+            value = float(self.dtype.type(self.layer.constant_value))
+        return Border(value, self.dtype == np.float64, self.layer.border(geometry))
 
 
 def _restore(
@@ -261,7 +289,9 @@ def _spec(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry) -> C
         groups=layer.groups,
         channels_last=layer.channels_last and not single,
         double=dtype == np.float64,
-        relu=layer.relu,
+        activation=layer.activation,
+        residual=layer.residual,
+        mapped_padding=not layer.pads_zeros,
     )
 
 

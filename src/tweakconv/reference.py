@@ -7,7 +7,7 @@ What the definition says where it matters:
 
 - padding is a number like any other, and is multiplied: 0 times infinity is NaN;
 - the gaps of a transposed convolution are no numbers: nothing is multiplied there;
-- ReLU of NaN is NaN.
+- an activation of NaN is NaN, and follows its formula for infinity (`tweakconv.activations`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tweakconv.activations import Activation
 from tweakconv.geometry import AxisGeometry, ConvGeometry, IntPerAxis, PaddingLike
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
@@ -34,7 +35,9 @@ def conv(
     data_format: str = "channels_last",
     padding_mode: str = "zeros",
     constant_value: float = 0,
+    residual: ArrayLike | None = None,
     activation: str | None = None,
+    negative_slope: float | None = None,
     accumulate: DTypeLike = np.float64,
 ) -> FloatArray:
     """Convolution (cross-correlation) over any number of axes.
@@ -56,8 +59,10 @@ def conv(
         "edge" or "wrap".
     constant_value
         What it holds in the mode "constant".
-    activation
-        None or "relu".
+    residual
+        Added to the sum and its bias, before the activation; of the result's shape.
+    activation, negative_slope
+        As in `Activation.of`.
     accumulate
         Floating dtype in which products and sums are formed, and of the result.
 
@@ -105,7 +110,7 @@ def conv(
         )
     by_group = weights.reshape(*weights.shape[:-1], geometry.groups, -1)
     y = sum_over_taps(images, by_group, geometry, padding_mode, constant_value)
-    return _finished(y, bias, activation, data_format)
+    return _finished(y, bias, residual, Activation.of(activation, negative_slope), data_format)
 
 
 def depthwise_conv(
@@ -119,14 +124,17 @@ def depthwise_conv(
     data_format: str = "channels_last",
     padding_mode: str = "zeros",
     constant_value: float = 0,
+    residual: ArrayLike | None = None,
     activation: str | None = None,
+    negative_slope: float | None = None,
     accumulate: DTypeLike = np.float64,
 ) -> FloatArray:
     """Convolution of every channel on its own, with `M` kernels for each.
 
     Parameters
     ----------
-    x, strides, padding, dilation_rate, data_format, padding_mode, constant_value, activation, accumulate
+    x, strides, padding, dilation_rate, data_format, padding_mode, constant_value, residual, activation
+    negative_slope, accumulate
         As in `conv`.
     kernel
         (*spatial, C, M), as in Keras. Output channel ``c*M + m`` is input channel `c` under its kernel `m`.
@@ -163,7 +171,9 @@ def depthwise_conv(
         data_format=data_format,
         padding_mode=padding_mode,
         constant_value=constant_value,
+        residual=residual,
         activation=activation,
+        negative_slope=negative_slope,
         accumulate=accumulate,
     )
 
@@ -179,14 +189,16 @@ def conv_transpose(
     dilation_rate: IntPerAxis = 1,
     groups: int = 1,
     data_format: str = "channels_last",
+    residual: ArrayLike | None = None,
     activation: str | None = None,
+    negative_slope: float | None = None,
     accumulate: DTypeLike = np.float64,
 ) -> FloatArray:
     """Transposed convolution over any number of axes, ``y[i*stride + k*dilation - lo] += x[i] * w[k]``.
 
     Parameters
     ----------
-    x, data_format, activation, accumulate
+    x, data_format, residual, activation, negative_slope, accumulate
         As in `conv`.
     kernel
         (*spatial, F // groups, C), as in Keras: the kernel of the convolution from F to C channels whose
@@ -232,7 +244,7 @@ def conv_transpose(
     # From (F // groups, C) to the (C // groups, F) that one sum takes: split C by groups, then exchange.
     by_group = weights.reshape(*weights.shape[:-1], geometry.groups, -1).swapaxes(-1, -3)
     y = sum_over_taps(images, by_group, geometry)
-    return _finished(y, bias, activation, data_format)
+    return _finished(y, bias, residual, Activation.of(activation, negative_slope), data_format)
 
 
 def filter2d(
@@ -379,8 +391,14 @@ def _images_and_weights(
     return (np.moveaxis(images, 1, -1) if data_format == "channels_first" else images), weights
 
 
-def _finished(y: FloatArray, bias: ArrayLike | None, activation: str | None, data_format: str) -> FloatArray:
-    """Bias, activation and layout."""
+def _finished(
+    y: FloatArray,
+    bias: ArrayLike | None,
+    residual: ArrayLike | None,
+    activation: Activation | None,
+    data_format: str,
+) -> FloatArray:
+    """Bias, layout, residual and activation."""
     if bias is not None:
         offsets = _real("bias", bias)
         if offsets.shape != y.shape[-1:]:
@@ -388,11 +406,15 @@ def _finished(y: FloatArray, bias: ArrayLike | None, activation: str | None, dat
                 f"bias must have shape {y.shape[-1:]}, one for each output channel, received {offsets.shape}"
             )
         y = y + offsets.astype(y.dtype)
-    if activation not in (None, "relu"):
-        raise ValueError(f"activation must be None or 'relu', received {activation!r}")
-    if activation == "relu":
-        y = np.maximum(y, 0)
-    return np.moveaxis(y, -1, 1) if data_format == "channels_first" else y
+    if data_format == "channels_first":
+        y = np.moveaxis(y, -1, 1)
+    if residual is not None:
+        addends = _real("residual", residual)
+        if addends.shape != y.shape:
+            raise ValueError(f"residual must have the shape of the result, {y.shape}, received {addends.shape}")
+        with np.errstate(invalid="ignore"):
+            y = y + addends.astype(y.dtype)
+    return y if activation is None else activation(y)
 
 
 def _real(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -30,7 +30,7 @@ semicolons (fractions such as 1/9 are fine), or a .npy, .txt or .csv file.
 PADDING is valid, same (the odd one at the end), same_lower (at the start) or
 full; or a number for every side (1), one for height and one for width (1,2),
 or low:high pairs (1:2,0:3). MODE is what lies in it: zeros (black), edge,
-reflect, symmetric or wrap.
+reflect, symmetric, wrap, or constant with the value --constant-value.
 \b
 N is one number, or one for height and one for width (2,1).
 \b
@@ -45,6 +45,7 @@ RANGE is what becomes of results that the file cannot hold:
 @click.option("--strides", "--stride", metavar="N", default="1", show_default=True, help="Window steps.")
 @click.option("--padding", metavar="PADDING", default="same", show_default=True, help="See below.")
 @click.option("--padding-mode", metavar="MODE", default="zeros", show_default=True, help="See below.")
+@click.option("--constant-value", metavar="VALUE", type=float, default=0.0, help="What lies in constant padding.")
 @click.option("--dilation-rate", "--dilation", metavar="N", default="1", show_default=True, help="Steps between taps.")
 @click.option("--range", "value_range", metavar="RANGE", default="auto", show_default=True, help="See below.")
 @click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
@@ -59,6 +60,7 @@ def command(
     strides: str,
     padding: str,
     padding_mode: str,
+    constant_value: float,
     dilation_rate: str,
     value_range: str,
     flip: bool,
@@ -83,6 +85,7 @@ def command(
         padding=padding_from(padding, rank=len(_AXES)),
         dilation_rate=per_axis("--dilation-rate", dilation_rate),
         padding_mode=padding_mode,
+        constant_value=constant_value,
         flip=flip,
         grey=grey,
         value_range=value_range,

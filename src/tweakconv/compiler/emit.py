@@ -83,7 +83,10 @@ class Builder:
         self.target = target
         self.element = element
         self.element_bytes = {"float": 4, "double": 8}[element]
+        self.digits = {"float": 24, "double": 53}[element]
+        self.exponent_bias = {"float": 127, "double": 1023}[element]
         self.lanes = target.lanes(self.element_bytes)
+        self.line_elements = 64 // self.element_bytes
         self._functions: list[str] = []
         self._lines: list[str] = []
         self._declared: set[str] = set()
@@ -166,9 +169,31 @@ class Builder:
         address = self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {index}")
         return self._new("i64", f"load i64, ptr {address.ref}, align 8")
 
+    def load_address(self, pointer: Value, index: int) -> Value:
+        """The address at `index` of an array of integers."""
+        number = self.load_integer(pointer, index)
+        return self._new("ptr", f"inttoptr i64 {number.ref} to ptr")
+
+    def integer_at(self, pointer: Value, index: Value | int) -> Value:
+        """The address of the integer at `index` of an array of integers."""
+        return self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {self._value(index).ref}")
+
     def next_ticket(self, counter: Value) -> Value:
         """Take the next number from a counter that several threads share."""
         return self._new("i64", f"atomicrmw add ptr {counter.ref}, i64 1 monotonic, align 8")
+
+    def announce(self, counter: Value) -> None:
+        """Add one to a shared counter, after all that this thread has written."""
+        self._new("i64", f"atomicrmw add ptr {counter.ref}, i64 1 acq_rel, align 8")
+
+    def call_address(self, function: Value, *arguments: Value) -> None:
+        """Call a function without a result by its address."""
+        self._lines.append(f"  call void {function.ref}({', '.join(self._typed(a) for a in arguments)})")
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for the cache line of an address, which need not be one, to be brought to the second-level cache."""
+        self._declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 0, i32 2, i32 1)")
 
     def load(self, pointer: Value, lanes: int = 1) -> Value:
         """Load a scalar (one lane) or a vector from an address aligned to an element."""
@@ -200,6 +225,11 @@ class Builder:
         """Set `count` elements to zero."""
         zeros = {1: self.scalar_zero(), self.lanes: self.zero()}
         self._sweep(count, lambda i, lanes: self.store(zeros[lanes], self.at(target, i)))
+
+    def fill(self, target: Value, number: Value, count: Value | int) -> None:
+        """Set `count` elements to a scalar."""
+        numbers = {1: number, self.lanes: self.broadcast(number)}
+        self._sweep(count, lambda i, lanes: self.store(numbers[lanes], self.at(target, i)))
 
     def stack_room(self, elements: int) -> Value:
         """Room for some elements on the stack; only in a function's first block."""
@@ -251,11 +281,43 @@ class Builder:
 
     def times(self, a: Value, number: float) -> Value:
         """A vector times a constant."""
-        return self._new(a.type, f"fmul {a.type} {a.ref}, {self._constant(number).ref}")
+        return self._new(a.type, f"fmul {a.type} {a.ref}, {self.constant(number).ref}")
 
     def scaled(self, a: Value, number: float, addend: Value) -> Value:
         """``a * number + addend`` of vectors."""
-        return self.multiply_add(a, self._constant(number), addend)
+        return self.multiply_add(a, self.constant(number), addend)
+
+    def constant(self, number: float) -> Value:
+        """A vector with a number, rounded to the element type, in every lane."""
+        if self.element == "float":  # LLVM writes floats with the digits of a double that is one
+            (number,) = struct.unpack("f", struct.pack("f", number))
+        (digits,) = struct.unpack("<Q", struct.pack("<d", number))
+        lane = f"{self.element} 0x{digits:016X}"
+        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
+
+    def bits(self, number: int) -> Value:
+        """A vector with a whole number, taken by its lowest bits, of an element's width in every lane."""
+        width = 8 * self.element_bytes
+        signed = (number + (1 << width - 1)) % (1 << width) - (1 << width - 1)
+        lane = f"i{width}"
+        return Value(f"<{self.lanes} x {lane}>", f"<{', '.join([f'{lane} {signed}'] * self.lanes)}>", self)
+
+    def sign_bit(self) -> int:
+        """The bit of an element that says whether it is negative."""
+        return 1 << 8 * self.element_bytes - 1
+
+    def combine(self, operation: str, a: Value, b: Value) -> Value:
+        """One instruction, such as ``fmul`` or ``and``, on two vectors of one type."""
+        return self._new(a.type, f"{operation} {a.type} {a.ref}, {b.ref}")
+
+    def reinterpret(self, value: Value, kind: str) -> Value:
+        """The bits of a vector as one of another type."""
+        return self._new(kind, f"bitcast {value.type} {value.ref} to {kind}")
+
+    def where_less(self, a: Value, b: Value, yes: Value, no: Value) -> Value:
+        """`yes` in the lanes where ``a < b``, `no` in the others and where either is NaN."""
+        bits = self._new(f"<{self.lanes} x i1>", f"fcmp olt {a.type} {a.ref}, {b.ref}")
+        return self._new(yes.type, f"select {bits.type} {bits.ref}, {yes.type} {yes.ref}, {no.type} {no.ref}")
 
     def any_nan(self, value: Value) -> Value:
         """The integer 1 where some lane of a vector is NaN, else 0."""
@@ -263,17 +325,6 @@ class Builder:
         mask = self._new(f"i{self.lanes}", f"bitcast {bits.type} {bits.ref} to i{self.lanes}")
         found = self._new("i1", f"icmp ne {mask.type} {mask.ref}, 0")
         return self._new("i64", f"zext i1 {found.ref} to i64")
-
-    def minus_infinity(self) -> Value:
-        """A vector of minus infinities."""
-        return self._constant(float("-inf"))
-
-    def raise_to(self, value: Value, floor: Value) -> Value:
-        """``max(value, floor)`` of two vectors, with NaN in `value` kept."""
-        bits = self._new(f"<{self.lanes} x i1>", f"fcmp olt {value.type} {value.ref}, {floor.ref}")
-        return self._new(
-            value.type, f"select {bits.type} {bits.ref}, {floor.type} {floor.ref}, {value.type} {value.ref}"
-        )
 
     def load_strided(self, pointer: Value, stride: int) -> Value:
         """Load a vector whose lanes lie `stride` elements apart, reading nothing outside first and last lane."""
@@ -384,14 +435,6 @@ class Builder:
         return tuple(merged)
 
     # -- helpers -----------------------------------------------------------------------------------
-
-    def _constant(self, number: float) -> Value:
-        """A vector with a number, rounded to the element type, in every lane."""
-        if self.element == "float":  # LLVM writes floats with the digits of a double that is one
-            (number,) = struct.unpack("f", struct.pack("f", number))
-        (digits,) = struct.unpack("<Q", struct.pack("<d", number))
-        lane = f"{self.element} 0x{digits:016X}"
-        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
 
     def _new(self, kind: str, text: str) -> Value:
         value = self._name(kind)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tweakconv.activations import Activation
+
 
 @dataclass(frozen=True, slots=True)
 class ConvSpec:
@@ -23,8 +25,12 @@ class ConvSpec:
         NHWC (True) or NCHW (False), for input and output alike.
     double : bool
         float64 instead of float32.
-    relu : bool
-        Whether the activation follows the sum and its bias.
+    activation : Activation or None
+        What follows the sum, its bias and the residual.
+    residual : bool
+        Whether an array of the output's shape is added to the sum and its bias.
+    mapped_padding : bool
+        Whether the padding holds what tables of the call say, and not zeros.
     """
 
     kernel: tuple[int, int]
@@ -35,7 +41,9 @@ class ConvSpec:
     groups: int
     channels_last: bool
     double: bool
-    relu: bool
+    activation: Activation | None = None
+    residual: bool = False
+    mapped_padding: bool = False
 
     @property
     def element(self) -> str:

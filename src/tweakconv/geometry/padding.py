@@ -187,3 +187,27 @@ def extend(position: int, size: int, padding_mode: str) -> int | None:
             turn = position % period
             return min(turn, period - turn)
     return None
+
+
+def border(size: int, lo: int, hi: int, padding_mode: str) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
+    """The pixels that stand in the padding of an axis: before the first pixel, and behind the last.
+
+    Parameters
+    ----------
+    size
+        Number of pixels.
+    lo, hi
+        Positions of padding; where they are negative there is none.
+    padding_mode
+        As in `extend`.
+
+    Examples
+    --------
+    >>> border(4, 2, 1, "reflect"), border(4, -1, 2, "constant")
+    (((2, 1), (2,)), ((), (None, None)))
+    """
+    before, behind = range(-max(lo, 0), 0), range(size, size + max(hi, 0))
+    return (
+        tuple(extend(position, size, padding_mode) for position in before),
+        tuple(extend(position, size, padding_mode) for position in behind),
+    )

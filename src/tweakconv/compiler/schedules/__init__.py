@@ -8,6 +8,11 @@ arguments of one call. All but the direct one say what they compute with ``appli
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import direct, grouped, winograd
+from tweakconv.compiler.schedules import direct, grouped, rows, winograd
 
-SCHEDULES: dict[str, ModuleType] = {"direct": direct, "grouped": grouped, "winograd": winograd}
+SCHEDULES: dict[str, ModuleType] = {
+    "direct": direct,
+    "grouped": grouped,
+    "rows": rows,
+    "winograd": winograd,
+}

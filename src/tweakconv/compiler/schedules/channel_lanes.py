@@ -70,8 +70,14 @@ def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
     view[..., width:] = 0
 
 
-def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
-    """Define a microkernel of `pixels` pixels times `width` output channels."""
+def emit_micro(
+    b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int, *, ahead: int = 0
+) -> None:
+    """Define a microkernel of `pixels` pixels times `width` output channels.
+
+    After each few products it asks for `ahead` cache lines of what lies ``x_channel`` elements behind the weights,
+    which later calls will want.
+    """
     lanes, padded = b.lanes, blocking.padded_width(width)
     vectors = padded // lanes
     _, kw, ci = blocking.chunk
@@ -83,10 +89,11 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     unroll = max(u for u in (1, 2, 3, 4) if gcd(*lengths) % u == 0) if busy else 1
 
     def body(
-        x: Value, x_row: Value, _x_channel: Value, w: Value, y: Value, _y_channel: Value, bias: Value,
-        rows: Value, columns: Value, channels: Value, mode: Value, count: Value,
+        x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(padded)
+        later = b.at(w, x_channel)
 
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
@@ -98,8 +105,13 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
                 sums = tuple(new)
             return [b.at(w, unroll * padded), *sums]
 
+        def some(i: Value, at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
+            for line in range(ahead):
+                b.prefetch(b.at(later, i * (ahead * b.line_elements // unroll) + line * b.line_elements))
+            return products(b.at(at, i), w, sums)
+
         def run(at: Value, length: Value | int, carry: tuple[Value, ...]) -> tuple[Value, ...]:
-            return b.loop(0, length, lambda i, w, *sums: products(b.at(at, i), w, sums), carry, step=unroll, once=True)
+            return b.loop(0, length, lambda i, w, *sums: some(i, at, w, sums), carry, step=unroll, once=True)
 
         def row(r: Value, *carry: Value) -> tuple[Value, ...]:
             at = b.at(x, r * x_row)
@@ -112,7 +124,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (pixels * vectors)])[1:]
 
-        end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, name, body)
+    define(b, spec, name, body)

@@ -6,9 +6,9 @@ values (channels_last); `pixel_lanes` gives each lane an output column and broad
 whose sums never leave the registers.
 
 Where a block's taps all lie in the image, the microkernel reads the image where it lies. Where some fall
-into the padding, it reads a small zero-padded copy of just that block's window (`fill`), so no padded copy
-of the input is ever made and zeros are multiplied as the definition says. Kernel rows that fall into the
-padding as a whole are skipped, unless the kernel holds an infinity or a NaN, whose product with zero counts.
+into the padding, it reads a small padded copy of just that block's window (`fill`), so no padded copy of the
+input is ever made and zeros are multiplied as the definition says. Kernel rows that fall into zeros as a whole are
+skipped, unless the kernel holds an infinity or a NaN, whose product with zero counts.
 
 Long sums are cut into *chunks* of at most a few hundred products, each summed in registers from zero and
 then added to the output: rounding errors grow with the chunk, not with the sum, and a chunk's weights stay
@@ -24,11 +24,13 @@ from types import ModuleType
 import numpy as np
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import Call
+from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking, split_width
-from tweakconv.compiler.schedules.driver import emit_run, micro_name
+from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.compiler.schedules.driver import SHAPE_FIELDS, emit_run, micro_name
+from tweakconv.compiler.schedules.epilogue import emit_activate
 from tweakconv.compiler.schedules.window import emit_fill, window_elements
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -51,12 +53,6 @@ class DirectPlan:
     target: Target
     blocking: Blocking
     form: ModuleType = field(repr=False)
-
-    @property
-    def window_bytes(self) -> int:
-        """Size of the padded copy of one block's window that each thread keeps."""
-        elements = window_elements(self.spec, self.blocking.chunk, self.blocking.pixels[0])
-        return elements * self.spec.element_bytes
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
@@ -81,7 +77,8 @@ def plan(spec: ConvSpec, target: Target) -> DirectPlan:
 def emit(plan: DirectPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     builder = Builder(plan.target, plan.spec.element)
-    emit_fill(builder, plan.spec, plan.blocking)
+    emit_fill(builder, plan.spec, plan.blocking, len(SHAPE_FIELDS))
+    emit_activate(builder, plan.spec)
     for pixels in plan.blocking.pixels:
         for width in plan.blocking.widths():
             plan.form.emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
@@ -149,14 +146,21 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
 
 
 def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
-    """The run-time integers of a call, in the order of `SHAPE_FIELDS`."""
+    """The run-time integers of a call, in the order of `SHAPE_FIELDS`, and what tells of its padding."""
     rows, columns = call.geometry.axes
     band = _band(plan, call)
     blocks = split_width(columns.output, plan.blocking.pixels)
-    return (
+    integers = (
         call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
         band, -(-rows.output // band), *call.x_strides, *call.y_strides, *blocks, *(0,) * (4 - len(blocks)),
     )  # fmt: skip
+    return integers if call.border is None else integers + border_integers(call.border, len(integers))
+
+
+def space(plan: DirectPlan, call: Call) -> Space:
+    """Working space: a thread's window."""
+    elements = window_elements(plan.spec, plan.blocking.chunk, plan.blocking.pixels[0])
+    return Space(elements * plan.spec.element_bytes)
 
 
 def _band(plan: DirectPlan, call: Call) -> int:

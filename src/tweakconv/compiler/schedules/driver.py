@@ -8,12 +8,13 @@ channels of the pass. Where a block of pixels reaches into the padding, its wind
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tweakconv.compiler.call import ALONE, FINITE
+from tweakconv.compiler.call import FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
+from tweakconv.compiler.schedules.micro import call
+from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 
 SHAPE_FIELDS = (
@@ -26,7 +27,7 @@ SHAPE_FIELDS = (
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
     """Define ``run`` over the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "shape", "counter", "window"), "ptr")
+    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     driver = _Driver(builder, spec, blocking)
     builder.function("run", {**pointers, "flags": "i64"}, driver.run, public=True)
 
@@ -42,14 +43,15 @@ class _Task:
 
     Attributes
     ----------
-    x, y, w, bias : Value
-        Where the group's input, output, weights and bias begin.
+    x, y, residual, w, bias : Value
+        Where the group's input, output, residual, weights and bias begin.
     first_row, stop_row : Value
         The band.
     """
 
     x: Value
     y: Value
+    residual: Value
     w: Value
     bias: Value
     first_row: Value
@@ -88,8 +90,8 @@ class _Row:
         How many kernel rows are left, and how many were left out before them.
     inside : Value
         One bit: all of them lie in the image.
-    x, y : Value
-        Where input row `ih` and the output row begin, at the chunk's first channel.
+    x, y, residual : Value
+        Where input row `ih`, the output row and its residual begin, at the chunk's first channel.
     """
 
     ih: Value
@@ -98,6 +100,7 @@ class _Row:
     inside: Value
     x: Value
     y: Value
+    residual: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +123,31 @@ class _Driver:
         w: Value,
         bias: Value,
         y: Value,
+        residual: Value,
         shape: Value,
-        counter: Value,
+        shared: Value,
         window: Value,
         flags: Value,
     ) -> None:
         """Take tasks until none is left."""
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(SHAPE_FIELDS)}
+        self.integers = shape
         self.window, self.finite = window, (flags & FINITE).equals(FINITE)
         groups = self.blocking.groups
         tasks = s["batch"] * groups * s["bands"]
         group_weights = math.prod(spec.taps) * self.blocking.padded_out
-        b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
-        def one_task(leave_if: Callable[[Value], None]) -> None:
-            ticket = b.next_ticket(counter)
-            leave_if(ticket >= tasks)
+        def one(ticket: Value) -> None:
             band, rest = ticket % s["bands"], ticket // s["bands"]
             group, image = rest % groups, rest // groups
             first_row = band * s["rows_per_task"]
+            out = image * s["y_image"] + group * spec.group_out * s["y_channel"]
             self.task(
                 _Task(
                     x=b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"]),
-                    y=b.at(y, image * s["y_image"] + group * spec.group_out * s["y_channel"]),
+                    y=b.at(y, out),
+                    residual=b.at(residual, out),
                     w=b.at(w, group * group_weights),
                     bias=b.at(bias, group * self.blocking.padded_out),
                     first_row=first_row,
@@ -151,7 +155,7 @@ class _Driver:
                 )
             )
 
-        b.forever(one_task)
+        emit_tasks(b, shared, flags, tasks, one)
 
     def task(self, task: _Task) -> None:
         """Loop over the chunks, in the order in which the weights are packed."""
@@ -209,6 +213,7 @@ class _Driver:
             inside=b.both(ih >= 0, ih + (kernel_rows - 1) * dilation < s["height"]),
             x=b.at(task.x, ih * s["x_row"] + chunk.starts[2] * s["x_channel"]),
             y=b.at(task.y, oh * s["y_row"]),
+            residual=b.at(task.residual, oh * s["y_row"]),
         )
         ow = b.integer(0)
         for index, pixels in enumerate(self.blocking.pixels):
@@ -222,6 +227,8 @@ class _Driver:
 
     def kernel_rows(self, top: Value, count: Value) -> tuple[Value, Value]:
         """How many kernel rows to leave out at the top, and how many to compute."""
+        if self.spec.mapped_padding:
+            return self.b.integer(0), count
         b, dilation = self.b, self.spec.dilation[0]
         above = b.minimum((b.maximum(b.integer(0) - top, 0) + (dilation - 1)) // dilation, count)
         below = b.minimum((b.maximum(self.shape["height"] - top, 0) + (dilation - 1)) // dilation, count)
@@ -243,23 +250,27 @@ class _Driver:
         def in_window() -> list[Value]:
             b.call(
                 "fill", self.window, b.at(task.x, chunk.starts[2] * s["x_channel"]), row.ih, iw, row.kernel_rows,
-                span, chunk.counts[2], s["height"], s["width"], s["x_row"], s["x_channel"],
+                span, chunk.counts[2], s["height"], s["width"], s["x_row"], s["x_channel"], self.integers,
             )  # fmt: skip
             return [self.window, span * pixel, span * pixel * row.kernel_rows]
 
         source = b.when(inside, in_place, in_window)
-        y = b.at(row.y, ow * spec.out_pixel_stride)
+        first = ow * spec.out_pixel_stride
         wanted = b.minimum(b.integer(pixels), s["out_width"] - ow)
         taps = chunk.counts[0] * chunk.counts[1] * chunk.counts[2]
         skipped_taps = row.skipped * chunk.counts[1] * chunk.counts[2]
 
         def micro(start: Value, width: int) -> None:
-            b.call(
-                micro_name(pixels, width), b.at(source[0], start) if self.blocking.channelwise else source[0],
-                *source[1:],
-                b.at(chunk.w, start * taps + skipped_taps * self.blocking.padded_width(width)),
-                b.at(y, start * s["y_channel"]), s["y_channel"], b.at(task.bias, start),
-                row.kernel_rows, chunk.counts[1], chunk.counts[2], chunk.mode, wanted,
+            channel = start * s["y_channel"]
+            call(
+                b, micro_name(pixels, width),
+                x=b.at(source[0], start) if self.blocking.channelwise else source[0],
+                x_row=source[1], x_channel=source[2],
+                w=b.at(chunk.w, start * taps + skipped_taps * self.blocking.padded_width(width)),
+                y=b.at(row.y, first + channel), y_channel=s["y_channel"],
+                residual=b.at(row.residual, first + channel) if spec.residual else None,
+                bias=b.at(task.bias, start), rows=row.kernel_rows, columns=chunk.counts[1], channels=chunk.counts[2],
+                mode=chunk.mode, count=wanted,
             )  # fmt: skip
 
         width, full, tail = self.blocking.out_block, self.blocking.full_blocks, self.blocking.tail

@@ -15,14 +15,26 @@ from collections import defaultdict
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, unpack
+from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, space, unpack
 from tweakconv.compiler.schedules.epilogue import Epilogue
 from tweakconv.compiler.schedules.micro import define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-__all__ = ["WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "plan", "unpack"]
+__all__ = [
+    "WHAT",
+    "applies",
+    "emit",
+    "emit_micro",
+    "integers",
+    "pack",
+    "pack_bias",
+    "pack_block",
+    "plan",
+    "space",
+    "unpack",
+]
 
 _CHUNK_STEPS = 512
 _MOST_PIXELS = 12
@@ -94,8 +106,8 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     uses = _uses(pixels, unroll, spec.strides[1], spec.dilation[1])
 
     def body(
-        x: Value, x_row: Value, _x_channel: Value, w: Value, y: Value, _y_channel: Value, bias: Value,
-        rows: Value, columns: Value, _channels: Value, mode: Value, count: Value,
+        x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(b.lanes)
 
@@ -117,10 +129,10 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * pixels])[1:]
 
-        end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, name, body)
+    define(b, spec, name, body)
 
 
 def _uses(pixels: int, taps: int, stride: int, dilation: int) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tweakconv.compiler.emit import Builder
+from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.spec import ConvSpec
 
-PARAMETERS = {
+_PARAMETERS = {
     "x": "ptr",  # the first pixel's input at the chunk's first tap and channel
     "x_row": "i64",  # elements from one kernel row's input to the next
     "x_channel": "i64",  # elements from one input channel to the next (channels_first)
@@ -19,9 +20,17 @@ PARAMETERS = {
     "channels": "i64",
     "mode": "i64",  # bit 0: the sum's first chunk; bit 1: its last
     "count": "i64",  # pixels to store
+    "residual": "ptr",  # the first pixel's residual at the block's first channel; only where there is one
 }
 
 
-def define(b: Builder, name: str, body: Callable[..., None]) -> None:
-    """Define a microkernel; `body` receives the parameters in order."""
-    b.function(name, PARAMETERS, body)
+def define(b: Builder, spec: ConvSpec, name: str, body: Callable[..., None]) -> None:
+    """Define a microkernel; `body` receives the parameters by their names."""
+    names = {name: kind for name, kind in _PARAMETERS.items() if name != "residual" or spec.residual}
+    b.function(name, names, lambda *values: body(**dict(zip(names, values, strict=True))))
+
+
+def call(b: Builder, name: str, *, residual: Value | None = None, **arguments: Value | int) -> None:
+    """Call a microkernel with its parameters by their names; `residual` where it takes one."""
+    values = [arguments[parameter] for parameter in _PARAMETERS if parameter != "residual"]
+    b.call(name, *values, *([] if residual is None else [residual]))

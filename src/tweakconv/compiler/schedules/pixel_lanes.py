@@ -10,7 +10,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue
-from tweakconv.compiler.schedules.micro import PARAMETERS, define
+from tweakconv.compiler.schedules.micro import call, define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -71,22 +71,31 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
-        rows: Value, columns: Value, channels: Value, mode: Value, count: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
     ) -> None:  # fmt: skip
         tile = b.stack_room(width * pixels)
+        residual_tile = None if residual is None else b.stack_room(width * pixels)
 
-        def sums(y: Value, y_channel: Value | int) -> None:
-            b.call(sums_name, x, x_row, x_channel, w, y, y_channel, bias, rows, columns, channels, mode)
+        def sums(y: Value, residual: Value | None, y_channel: Value | int) -> None:
+            call(
+                b, sums_name, x=x, x_row=x_row, x_channel=x_channel, w=w, y=y, y_channel=y_channel, bias=bias,
+                rows=rows, columns=columns, channels=channels, mode=mode, count=count, residual=residual,
+            )  # fmt: skip
 
         def by_tile() -> None:
+            def copy_in(room: Value, source: Value) -> None:
+                b.loop(0, width, lambda c: b.copy(b.at(room, c * pixels), b.at(source, c * y_channel), count))
+
             if not blocking.is_whole(spec.taps):
-                b.loop(0, width, lambda c: b.copy(b.at(tile, c * pixels), b.at(y, c * y_channel), count))
-            sums(tile, pixels)
+                copy_in(tile, y)
+            if residual is not None and residual_tile is not None:
+                copy_in(residual_tile, residual)
+            sums(tile, residual_tile, pixels)
             b.loop(0, width, lambda c: b.copy(b.at(y, c * y_channel), b.at(tile, c * pixels), count))
 
-        b.when(count.equals(pixels), lambda: sums(y, y_channel), by_tile)
+        b.when(count.equals(pixels), lambda: sums(y, residual, y_channel), by_tile)
 
-    define(b, name, body)
+    define(b, spec, name, body)
 
 
 def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
@@ -101,7 +110,7 @@ def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
-        rows: Value, columns: Value, channels: Value, mode: Value,
+        rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
     ) -> None:  # fmt: skip
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
@@ -131,12 +140,18 @@ def _emit_sums(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
 
         sums = b.loop(0, rows, row, [w, *[b.zero()] * (vectors * width)])[1:]
 
-        end = Epilogue.of(b, mode, whole=blocking.is_whole(spec.taps), relu=spec.relu)
+        end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec.taps))
+        if residual is not None and not end.whole:  # before the last chunk, what is read costs nothing and is not added
+            residual = b.select(end.last, residual, y)
         for c in range(width):
             start = b.broadcast(b.load(b.at(bias, c)))
             for v in range(vectors):
                 at = b.at(b.at(y, y_channel * c), v * lanes)
                 addend = start if end.whole else b.select(end.first, start, b.load(at, lanes))
-                b.store(end.finish(b.add(sums[c * vectors + v], addend)), at)
+                total = b.add(sums[c * vectors + v], addend)
+                if residual is not None:
+                    total = end.with_residual(total, b.load(b.at(b.at(residual, y_channel * c), v * lanes), lanes))
+                b.store(end.finish(total), at)
+        end.activate(y, y_channel, width, pixels)
 
-    b.function(name, {p: kind for p, kind in PARAMETERS.items() if p != "count"}, body)
+    define(b, spec, name, body)

@@ -16,6 +16,7 @@ from tweakconv.view.parameters import Parameters
 from tweakconv.view.server.answers import in_words, json_answer
 from tweakconv.view.server.pictures import SAMPLE_PREFIX, kernel_facts
 from tweakconv.view.server.samples import SAMPLES, sample
+from tweakconv.view.state.picture import PICTURE_PADDING_MODES
 
 
 def about_answer(parameters: Parameters) -> Response:
@@ -27,7 +28,7 @@ def about_answer(parameters: Parameters) -> Response:
         "limits": LIMITS._asdict(),
         "paddings": PADDINGS,
         "padding_modes": PADDING_MODES,
-        "picture_padding_modes": tweakconv.ops.PADDING_MODES,
+        "picture_padding_modes": PICTURE_PADDING_MODES,
         "kernels": [
             {"name": entry.name, "usage": entry.usage, "summary": entry.summary}
             | kernel_facts(parse_kernel(entry.name, files=False))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tweakconv.ops import PADDING_MODES
+from tweakconv.geometry import PADDING_MODES
 from tweakconv.value_range import RANGES
 from tweakconv.view.limits import LIMITS
 from tweakconv.view.parameters import Padding, Parameters, padding_text, per_axis_text
 from tweakconv.view.state.writing import check_at_most, check_pads, shortest
+
+PICTURE_PADDING_MODES = tuple(mode for mode in PADDING_MODES if mode != "constant")
+"""What a picture's padding may hold: all that needs no number besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class PictureState:
             strides=parameters.per_axis("strides", rank=2),
             dilation_rate=parameters.per_axis("dilation_rate", rank=2),
             padding=parameters.padding(2, "same"),
-            padding_mode=parameters.choice("padding_mode", PADDING_MODES, "zeros"),
+            padding_mode=parameters.choice("padding_mode", PICTURE_PADDING_MODES, "zeros"),
             value_range=parameters.choice("value_range", RANGES, "auto"),
             flip=parameters.flag("flip"),
             grey=parameters.flag("grey"),

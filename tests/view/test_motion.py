@@ -192,3 +192,18 @@ def test_a_thousand_steps_keep_their_times_apart() -> None:
     times = [float(time) for time in animation_of(window, "transform").attrib["keyTimes"].split(";")]
     assert len(times) == 2 * 1024
     assert all(before < after for before, after in pairwise(times))
+
+
+def test_many_small_cells_are_joined_and_cover_what_they_covered() -> None:
+    shown = make_scene(ConvGeometry.of((64, 40), 3, strides=4, padding="same", dilation_rate=3))
+    document = animated_svg(shown)
+    assert len(document) < 300_000
+    root = ElementTree.fromstring(document)
+    drawn = ElementTree.fromstring(draw(shown, step=shown.steps - 1))
+    cells = {
+        (element.attrib["x"], element.attrib["y"])
+        for element in drawn.iter()
+        if element.get("data-part") in ("input", "pad")
+    }
+    joined = [place for path in root.iter(f"{SVG}path") for place in re.findall(r"M(\S+) (\S+?)h", path.attrib["d"])]
+    assert sorted(joined) == sorted(cells)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tweakconv.view.layers import many_layers
-from tweakconv.view.practice import LEVELS, check, kinds, make_exercise
+from tweakconv.view.practice import LEVELS, check, kinds, make_exercise, solve
 from tweakconv.view.practice.deck import deck_of
-from tweakconv.view.practice.service import KINDS, solve
+from tweakconv.view.practice.service import KINDS
 from tweakconv.view.scene import make_scene
 from tweakconv.view.state import LayerState
 

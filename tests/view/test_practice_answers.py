@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tweakconv.view.practice import LEVELS, check, make_exercise
+from tweakconv.view.practice import LEVELS, check, make_exercise, solve
 from tweakconv.view.practice.deck import deal
 from tweakconv.view.practice.layer_case import LayerCase, Padding
-from tweakconv.view.practice.service import KINDS, solve
+from tweakconv.view.practice.service import KINDS
 
 SEEDS = st.integers(0, 2**31)
 every_level = pytest.mark.parametrize("level", LEVELS)

@@ -25,6 +25,7 @@ from tweakconv.view.look import Look
 from tweakconv.view.scene import Scene
 
 _SLIDE: Final = 0.3  # of a step the window is on its way
+_MANY: Final = 600  # cells
 _EASE: Final = ".4 0 .2 1"
 _NAMESPACE: Final = ' xmlns="http://www.w3.org/2000/svg"'
 _RULES: Final = (
@@ -138,6 +139,7 @@ def animated_svg(scene: Scene, look: Look | None = None, *, seconds: float = 0.8
     _move_beam(scene, timeline, root, parents)
     _fill_outputs(scene, timeline, root, name)
     _write_numbers(scene, timeline, root, parents)
+    _join_small_cells(root)
     for element in root.iter():
         for attribute in [key for key in element.attrib if key.startswith("data-")]:
             del element.attrib[attribute]
@@ -224,6 +226,20 @@ def _write_numbers(scene: Scene, timeline: Timeline, root: Element, parents: dic
             shown.append(timeline.visible_at(index))
             for line, span in zip(expression_lines(expression, most, fits), spans, strict=False):
                 SubElement(shown, "tspan", x=span.attrib["x"], y=span.attrib["y"]).text = line
+
+
+def _join_small_cells(root: Element) -> None:
+    """Where cells are so many that their round corners are too small to be seen, one path for all of a kind."""
+    for parent in list(root.iter("g")):
+        if len(parent) < _MANY or any(child.tag != "rect" or len(child) for child in parent):
+            continue
+        joined: dict[str, list[str]] = {}
+        for cell in parent:
+            x, y, side = (cell.attrib[key] for key in ("x", "y", "width"))
+            joined.setdefault(cell.attrib["class"], []).append(f"M{x} {y}h{side}v{side}h-{side}z")
+        parent[:] = []
+        for class_, boxes in joined.items():
+            SubElement(parent, "path", {"class": class_, "d": "".join(boxes)})
 
 
 def _twin_that_moves(still: Element, parents: dict[Element, Element]) -> Element:

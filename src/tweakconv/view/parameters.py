@@ -253,10 +253,11 @@ def number_text(number: float) -> str:
 
     Examples
     --------
-    >>> number_text(7.0), number_text(-0.25), number_text(1000000.0)
-    ('7', '-0.25', '1000000')
+    >>> number_text(7.0), number_text(-0.25), number_text(1000000.0), number_text(-0.0)
+    ('7', '-0.25', '1000000', '0')
     """
-    return f"{number:.9f}".rstrip("0").rstrip(".")
+    text = f"{number:.9f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def edits_text(edits: Edits) -> str:

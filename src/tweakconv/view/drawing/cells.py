@@ -15,6 +15,7 @@ from tweakconv.view.scene import Scene
 CELL: Final = 40
 _GAP: Final = 1.25  # half of what is left free between two cells
 _ROUND: Final = 4
+_MANY: Final = 1024  # cells; of more, each is so small that one stroke hatches it
 _SIDES: Final = (
     f'width="{CELL}" height="{CELL}"',
     f'width="{number(CELL - 2 * _GAP)}" height="{number(CELL - 2 * _GAP)}" rx="{_ROUND}"',
@@ -57,7 +58,8 @@ def input_plane(scene: Scene, step: int | None) -> str:
         cells.append(square(kind, row, col, look, gap=kind == "input"))
         if missed:
             unread.append((row, col))
-    hatching = element("path", class_="tc-hatch", d="".join(_stripes(unread))) if unread else ""
+    strokes = 5 if len(cells) <= _MANY else 1
+    hatching = element("path", class_="tc-hatch", d="".join(_stripes(unread, strokes))) if unread else ""
     return group(cells) + hatching
 
 
@@ -193,16 +195,16 @@ def _chips(scene: Scene, row_taps: list[int], col_taps: list[int]) -> str:
     return group(chips)
 
 
-def _stripes(places: Iterable[tuple[int, int]]) -> Iterator[str]:
-    """Diagonal strokes across cells, as one path: no pattern that would need a name of its own."""
+def _stripes(places: Iterable[tuple[int, int]], strokes: int) -> Iterator[str]:
+    """Parallel strokes across cells, an odd number, as one path: no pattern that would need a name of its own."""
     near, far = _GAP + 1, CELL - _GAP - 1
     for row, col in places:
         x, y = col * CELL, row * CELL
-        for reach in (CELL * 0.3, CELL * 0.65):
-            yield f"M{number(x + near)} {number(y + reach)}L{number(x + reach)} {number(y + near)}"
-        yield f"M{number(x + near)} {number(y + far)}L{number(x + far)} {number(y + near)}"
-        for reach in (CELL * 0.35, CELL * 0.7):
-            yield f"M{number(x + reach)} {number(y + far)}L{number(x + far)} {number(y + reach)}"
+        for stroke in range(1, strokes + 1):
+            # Where the stroke would cut the left and the upper side, if these went on for ever.
+            cut = near + stroke * 2 * (far - near) / (strokes + 1)
+            low, high = min(cut, far), max(cut - far + near, near)
+            yield f"M{number(x + high)} {number(y + low)}L{number(x + low)} {number(y + high)}"
 
 
 def _places(rows: int, cols: int) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 Nothing is kept between two calls. `make_exercise(kind, level, seed)` gives the question, and `check(kind, level,
 seed, answer)` makes the same exercise again and judges the answer. Seeds 0, 1, 2, ... give different questions until
 every one of the kind and level has been asked: a page that counts up from a random number never asks one twice.
+`solve(kind, level, seed)` gives a right answer, for whoever prints a sheet of exercises with its solutions.
 
 `kinds()` lists what there is::
 
@@ -52,6 +53,6 @@ and the step and the view where they matter::
 """
 
 from tweakconv.view.practice.exercise import Exercise, Verdict
-from tweakconv.view.practice.service import LEVELS, check, kinds, make_exercise
+from tweakconv.view.practice.service import LEVELS, check, kinds, make_exercise, solve
 
-__all__ = ["LEVELS", "Exercise", "Verdict", "check", "kinds", "make_exercise"]
+__all__ = ["LEVELS", "Exercise", "Verdict", "check", "kinds", "make_exercise", "solve"]

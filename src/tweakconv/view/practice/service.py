@@ -105,7 +105,18 @@ def check(kind: str, level: int, seed: int, answer: object) -> Verdict:
 
 
 def solve(kind: str, level: int, seed: int) -> Any:
-    """A right answer to the question at a seed, as `check` takes it; there may be others."""
+    """A right answer to the question at a seed, as `check` takes it; there may be others.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `make_exercise`.
+
+    Examples
+    --------
+    >>> check("unread", 3, 12, solve("unread", 3, 12)).right
+    True
+    """
     found = _kind(kind, level, seed)
     return found.solve(deal(found, level, seed))
 

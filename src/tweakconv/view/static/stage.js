@@ -18,7 +18,7 @@ export function drawingStage({ theme, onhover, onchoose, onkey, onvalue }) {
   let current = null;
   let editor = null;
 
-  const stepOf = (cell) => Number(cell.dataset.row) * scene.output.cols + Number(cell.dataset.col);
+  const stepOf = (cell) => player.stepOf(Number(cell.dataset.row), Number(cell.dataset.col));
   const outputOf = (target) => target.closest?.('[data-part="output"]');
 
   element.addEventListener("pointerover", (event) => {

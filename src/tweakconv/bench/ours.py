@@ -10,6 +10,7 @@ import tweakconv
 from tweakconv.arrays import FloatArray
 from tweakconv.bench.contender import Prepared, Ways
 from tweakconv.bench.problem import Problem
+from tweakconv.prepared import PreparedConv2D
 
 __all__ = ["LAYOUTS", "Ours", "OursFunctional", "compiled", "input_of"]
 
@@ -17,7 +18,7 @@ __all__ = ["LAYOUTS", "Ours", "OursFunctional", "compiled", "input_of"]
 LAYOUTS = {"channels_last": "NHWC", "channels_first": "NCHW"}
 
 
-def compiled(problem: Problem, data_format: str = "channels_last") -> Callable[..., FloatArray]:
+def compiled(problem: Problem, data_format: str = "channels_last") -> PreparedConv2D:
     """The prepared convolution of a problem."""
     return tweakconv.compile_conv2d(
         problem.kernel,

@@ -4,13 +4,14 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench board clean
 
 help:
 	@echo "make demo    filter a photograph in several tweaked ways; pictures go to demo-output/"
 	@echo "make test    run every test"
 	@echo "make lint    check style and types"
 	@echo "make bench   compare with other libraries"
+	@echo "make board   the same with every setting, written to docs/ (an hour and a half on a quiet machine)"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/ready-demo
@@ -30,6 +31,9 @@ format: $(VENV)/ready-lint
 
 bench: $(VENV)/ready-bench
 	$(VENV)/bin/tweakconv bench
+
+board: $(VENV)/ready-bench
+	$(VENV)/bin/tweakconv bench --full --write docs --force
 
 clean:
 	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,30 +17,34 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 import tweakconv
-from tweakconv.bench.geometries import LINES, Line
+from tweakconv.bench.geometries import Line
+from tweakconv.bench.lines import LINES
 from tweakconv.bench.machine import best_cpus, cpu_name, pin
-from tweakconv.bench.ours import compiled, input_of
+from tweakconv.bench.ours import LAYOUTS, compiled, input_of
 from tweakconv.bench.problem import Problem
-from tweakconv.bench.timing import interleave, median
-from tweakconv.compiler import build
+from tweakconv.bench.timing import interleave
+from tweakconv.compiler import build, jit
+from tweakconv.compiler.choose import Choice
 
 #: Lines long and dense enough that a second thread should nearly halve their time.
 LARGE = (
-    Line("large", (56, 56), 128, 128, (3, 3), pad=(1, 1)),
-    Line("large", (28, 28), 256, 256, (3, 3), dilation_rate=(2, 2), pad=(2, 2)),
-    Line("large", (112, 112), 64, 64, (3, 3), pad=(1, 1)),
-    Line("large", (224, 224), 64, 64, (3, 3), pad=(1, 1)),
-    Line("large", (56, 56), 256, 1024, (1, 1)),
+    Line("dense", (56, 56), 128, 128, (3, 3), pad=(1, 1)),
+    Line("dense", (28, 28), 256, 256, (3, 3), dilation_rate=(2, 2), pad=(2, 2)),
+    Line("dense", (112, 112), 64, 64, (3, 3), pad=(1, 1)),
+    Line("dense", (224, 224), 64, 64, (3, 3), pad=(1, 1)),
+    Line("pointwise", (56, 56), 256, 1024, (1, 1)),
 )
 #: The call whose cost is nearly all on the way in and out.
-SMALL = Line("tiny", (5, 5), 1, 1, (3, 3), pad=(1, 1), bias=False)
-#: A geometry that is not on the board, for whatever happens only once in a process.
-WARMUP = Line("tiny", (5, 5), 2, 3, (2, 2))
+SMALL = Line("small", (5, 5), 1, 1, (3, 3), pad=(1, 1), bias=False)
+#: A geometry that is not on the board, for whatever happens only once in a process; work enough for two threads.
+WARMUP = Line("small", (65, 65), 60, 64, (1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +88,18 @@ def imports() -> Iterator[Finding]:
 
 
 def compiling() -> Iterator[Finding]:
-    """Compiling each geometry of the board for the first time, and loading it from the disk cache."""
+    """Compiling each line of the board in both formats for the first time, and loading it from the disk cache."""
     from_nothing: dict[str, float] = {}
     from_disk: dict[str, float] = {}
     compiled(Problem.of(WARMUP))  # llvmlite is imported and started before the clock is
-    for line in LINES:
-        problem = Problem.of(line)
-        cold = _seconds_to_prepare(problem)
-        # What is left when the code is in memory is the packing of the weights.
-        packing = median([_seconds_to_prepare(problem) for _ in range(5)])
-        times = []
+    for line, (data_format, layout) in product(LINES, LAYOUTS.items()):
+        choice, times = compiled(Problem.of(line), data_format).built.choice, []
+        from_nothing[f"{line.name} {layout}"] = median([_seconds_to_compile(choice) for _ in range(3)])
         for _ in range(5):
             build.forget()
-            times.append(_seconds_to_prepare(problem))
-        from_nothing[line.name] = cold - packing
-        from_disk[line.name] = median(times) - packing
-    for name, values, limit in (("compiling", from_nothing, 100), ("loading from disk", from_disk, 5)):
+            times.append(build.build(choice).seconds)
+        from_disk[f"{line.name} {layout}"] = median(times)
+    for name, values, limit in (("compiling", from_nothing, 150), ("loading from disk", from_disk, 5)):
         slowest, middle = max(values, key=values.__getitem__), median([*values.values()])
         yield Finding(f"{name} a new geometry, median of {len(values)}", 1e3 * middle, "ms", limit)
         yield Finding(f"  slowest: {slowest}", 1e3 * values[slowest], "ms", limit)
@@ -119,7 +119,7 @@ def calling() -> Iterator[Finding]:
         runs[f"new {batch}"] = partial(conv, x)
         runs[f"out {batch}"] = partial(conv, x, out=conv(x))
     tweakconv.set_num_threads(1)
-    times = {name: median(samples) for name, samples in interleave(runs, rounds=7).items()}
+    times = {name: median(turns.seconds) for name, turns in interleave(runs, rounds=7).items()}
     native = (times[f"out {many}"] - times[f"out {one}"]) / (many - one)
     yield Finding(f"native code of {SMALL.name}, one image", 1e6 * native, "µs")
     yield Finding("  a prepared call over that, new output", 1e6 * (times[f"new {one}"] - native), "µs", 5)
@@ -131,17 +131,18 @@ def memory() -> Iterator[Finding]:
     if not Path("/proc/self/clear_refs").exists():
         print("peak memory: measured on Linux only, where a process can reset its peak")
         return
-    lines = (*LINES, *LARGE)
+    cases = list(product((*LINES, *LARGE), LAYOUTS))
     # The C library would hand out again what was freed before the call, unseen; this makes it ask the system.
     os.environ["MALLOC_MMAP_THRESHOLD_"] = str(2**16)
     spawn = multiprocessing.get_context("spawn")
     # A new process for each: what one line's call leaves behind would hide what the next one takes.
     with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
         for threads in (1, 2):
-            extra = dict(zip(lines, pool.map(partial(_extra_bytes, threads), lines), strict=True))
-            largest = max(lines, key=extra.__getitem__)
-            what = f"peak memory beyond the arrays, {threads} thread{'s' * (threads > 1)}: {largest.name}"
-            yield Finding(what, extra[largest] / 1e6, "MB", 4 * threads)
+            extra = dict(zip(cases, pool.map(partial(_extra_bytes, threads), cases), strict=True))
+            line, data_format = max(cases, key=extra.__getitem__)
+            what = f"peak memory beyond the arrays, {threads} thread{'s' * (threads > 1)}: {line.name}"
+            most = extra[line, data_format] / 1e6
+            yield Finding(f"{what} {LAYOUTS[data_format]}", most, "MB", 8 * threads)
 
 
 def second_thread() -> Iterator[Finding]:
@@ -155,15 +156,15 @@ def second_thread() -> Iterator[Finding]:
         problem = Problem.of(line)
         conv = compiled(problem)
         call = partial(conv, problem.x, out=conv(problem.x))
-        samples = interleave({str(threads): partial(_call_on, threads, call) for threads in (1, 2)}, rounds=9)
-        alone, together = median(samples["1"]), median(samples["2"])
+        turns = interleave({str(threads): partial(_call_on, threads, call) for threads in (1, 2)}, rounds=9)
+        alone, together = median(turns["1"].seconds), median(turns["2"].seconds)
         what = f"two threads over one, {line.name} ({1e3 * alone:.1f} ms)"
         yield Finding(what, alone / together, "x", 1.8 if alone > 2e-3 else None, at_least=True)
 
 
-def _seconds_to_prepare(problem: Problem) -> float:
+def _seconds_to_compile(choice: Choice) -> float:
     start = time.perf_counter()
-    compiled(problem)
+    jit.Loaded(jit.compile_module(choice.schedule.emit(choice.plan), choice.plan.target))
     return time.perf_counter() - start
 
 
@@ -172,17 +173,18 @@ def _call_on(threads: int, call: Callable[[], object]) -> None:
     call()
 
 
-def _extra_bytes(threads: int, line: Line) -> int:
+def _extra_bytes(threads: int, case: tuple[Line, str]) -> int:
     """How far the first call of a process raises its peak over what it held before."""
     tweakconv.set_num_threads(threads)
     warmup = Problem.of(WARMUP)
     compiled(warmup)(warmup.x)
+    line, data_format = case
     problem = Problem.of(line)
-    conv = compiled(problem)
-    x = input_of(problem)
-    size, channels = line.geometry.output_size, line.out_channels
-    last = line.data_format == "channels_last"
-    out = np.ones((1, *size, channels) if last else (1, channels, *size), np.float32)
+    conv = compiled(problem, data_format)
+    x = input_of(problem, data_format)
+    batch, height, width, channels = problem.output_shape
+    last = data_format == "channels_last"
+    out = np.ones((batch, height, width, channels) if last else (batch, channels, height, width), np.float32)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
     before = _status("VmHWM")
     conv(x, out=out)

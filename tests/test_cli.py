@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tweakconv.bench.machine import best_cpus
+from tweakconv.bench.results import Board
 from tweakconv.cli import main
 from tweakconv.cli.values import padding_from, per_axis
 from tweakconv.images import read_image, write_image
@@ -249,11 +251,19 @@ def test_kernels_shows_one_with_its_parameters(tweakconv):
 def test_bench_hands_its_options_to_the_board(monkeypatch, tweakconv):
     received = {}
     monkeypatch.setattr("tweakconv.cli.bench.run_board", lambda lines, **options: received.update(options, lines=lines))
-    status, _, _ = tweakconv("bench", "--line", "tiny", "--peer", "torch", "--peer", "scipy", "--rounds", "3")
-    assert status == 0
-    assert received["lines"] == ["tiny"]
-    assert received["peers"] == ["torch", "scipy"]
-    assert (received["rounds"], received["threads"]) == (3, 1)
+    words = (
+        "--only 5x5x --class small --peer torch --peer scipy --rounds 3 --batch 8 --layout channels_first --threads 1"
+    )
+    assert tweakconv("bench", *words.split()) == (0, "", "")
+    assert (received["lines"], received["classes"], received["peers"]) == (["5x5x"], ["small"], ["torch", "scipy"])
+    assert (received["rounds"], received["batches"], received["threads"]) == (3, (8,), (1,))
+    assert received["data_formats"] == ("channels_first",)
+    tweakconv("bench", "--line", "foundation")
+    assert (received["lines"], received["batches"], received["threads"]) == (["foundation"], (1,), (1,))
+    assert received["data_formats"] == ("channels_last", "channels_first")
+    tweakconv("bench", "--full", "--batch", "2")
+    assert received["batches"] == (2,)
+    assert received["threads"] == (1, 2)[: len(best_cpus())]
 
 
 def test_a_board_that_breaks_off_ends_in_one_line(monkeypatch, tweakconv):
@@ -267,13 +277,27 @@ def test_a_board_that_breaks_off_ends_in_one_line(monkeypatch, tweakconv):
 
 
 def test_bench_says_how_long_it_takes(tweakconv):
-    assert "takes about four minutes" in " ".join(tweakconv("bench", "--help")[1].split())
+    assert "takes about a quarter of an hour" in " ".join(tweakconv("bench", "--help")[1].split())
 
 
 def test_bench_does_not_replace_findings_unasked(photo, tweakconv):
     status, _, err = tweakconv("bench", "--json", "photo.png")
     assert (status, err.count("\n")) == (2, 1)
     assert "photo.png: exists already" in err
+    Path("board.svg").touch()
+    status, _, err = tweakconv("bench", "--write", ".")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--write .: has board.svg already; replace it with --force" in err
+
+
+def test_bench_draws_again_what_was_found_before(photo, monkeypatch, tweakconv):
+    monkeypatch.setattr("tweakconv.cli.bench.run_board", None)
+    Path("found.json").write_text('{"sections": []}')
+    Path("docs").mkdir()
+    written = []
+    monkeypatch.setattr("tweakconv.cli.bench.publish", lambda board, folder: written.append((board, folder)))
+    assert tweakconv("bench", "--from", "found.json", "--write", "docs") == (0, "", "")
+    assert written == [(Board(()), Path("docs"))]
 
 
 # help, mistakes and ends
@@ -344,7 +368,15 @@ MISTAKES = [
     ("run photo.png -k blur --strides 1,2,3 -o a.png", "strides"),
     ("kernels sobol-x", "did you mean sobel-x"),
     ("bench --peer caffe", "'--peer': 'caffe' is not one of 'torch', 'onnxruntime'"),
-    ("bench --line none-such", "--line: nothing on the board matches 'none-such'"),
+    ("bench --only none-such", "--only: nothing on the board matches 'none-such'"),
+    ("bench --class wide --only 1x1", "--only: nothing in wide matches '1x1'"),
+    ("bench --class none-such", "'none-such' is not one of 'dense', 'dilated'"),
+    ("bench --only 63x63 --batch 8", "--batch: 63x63 1080x1920x1->1 is measured with batch 1 only"),
+    ("bench --layout NHWC", "'NHWC' is not one of 'channels_last', 'channels_first'"),
+    ("bench --threads 100000", "this process may use"),
+    ("bench --write no", "--write no: is not a folder that exists"),
+    ("bench --from photo.png", "--from needs --write FOLDER"),
+    ("bench --from photo.png --write .", "photo.png: does not hold the findings of a board"),
     ("bench --rounds 0", "--rounds"),
     ("bench --json no/a.json", "there is no folder no"),
 ]

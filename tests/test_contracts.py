@@ -16,8 +16,10 @@ from tests.conftest import RunPython
 
 from tweakconv import compile_conv2d, conv2d, filter2d, get_num_threads, set_num_threads
 from tweakconv.compiler import build as building
+from tweakconv.compiler.call import Call
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.target import get_target, runnable_targets
+from tweakconv.geometry import ConvGeometry
 
 TARGETS = runnable_targets()
 INF, NAN = np.inf, np.nan
@@ -502,7 +504,9 @@ def test_code_that_nobody_uses_is_given_back() -> None:
 def test_working_space_of_a_thread_is_at_most_4_mb(case: Case, target: str) -> None:
     for data_format in FORMATS:
         spec = case.spec(data_format, "float64")
-        assert choose(spec, get_target(target)).plan.window_bytes <= 4_000_000
+        choice = choose(spec, get_target(target))
+        call = Call(case.batch, ConvGeometry.of((500, 500), (1, 1)), (0, 0, 0), (0, 0, 0), threads=1)
+        assert choice.schedule.space(choice.plan, call).own <= 4_000_000
 
 
 def test_input_shapes_that_a_prepared_convolution_remembers_are_bounded() -> None:

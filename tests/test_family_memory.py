@@ -20,7 +20,7 @@ from tests.cases import DTYPES, FORMATS
 from tests.family import FAMILY, Kin, by_definition
 from tests.test_memory_safety import guarded, needs_mprotect
 
-from tweakconv.compiler.call import ALONE
+from tweakconv.compiler.call import ALONE, Shared
 from tweakconv.compiler.target import runnable_targets
 from tweakconv.prepared import PreparedConv
 
@@ -68,8 +68,8 @@ def run(conv: PreparedConv, x: Any, y: Any, residual: Any, side: str) -> None:
         y,
         guarded(np.zeros(0) if residual is None else residual, side),
         guarded(launch.integers, side),
-        guarded(np.zeros(1, np.int64), side),
-        guarded(np.zeros(conv.built.choice.plan.window_bytes, np.uint8), side),
+        guarded(np.zeros(Shared.COUNT, np.int64), side),
+        guarded(np.zeros(launch.space.own, np.uint8), side),
     ]
     conv._run(*(array.ctypes.data for array in handed), conv._flags | ALONE)
 

@@ -38,6 +38,29 @@ def cells(axis: AxisGeometry) -> dict[int, int | None]:
     return {position: pixel_at.get(position) for position in range(-axis.pad_lo, stop)}
 
 
+@given(any_axis())
+def test_the_positions_are_those_of_padding_and_pixels_cropped_ones_included(axis: AxisGeometry) -> None:
+    pixels = {pixel * axis.input_dilation for pixel in range(axis.input)}
+    ends = {*cells(axis), *pixels}
+    assert axis.positions == range(min(ends), max(ends) + 1)
+    for o in range(axis.output):
+        assert {axis.position(o, k) for k in range(axis.kernel)} <= set(axis.positions)
+
+
+@given(any_axis())
+def test_a_tap_is_the_pixel_at_its_position(axis: AxisGeometry) -> None:
+    standing = {pixel * axis.input_dilation: pixel for pixel in range(axis.input)}
+    assert [axis.pixel(position) for position in axis.positions] == [standing.get(p) for p in axis.positions]
+    assert all(
+        axis.tap(o, k) == axis.pixel(axis.position(o, k)) for o in range(axis.output) for k in range(axis.kernel)
+    )
+
+
+def test_a_geometry_says_whether_it_is_transposed() -> None:
+    assert ConvGeometry.transposed((4, 5), 3, strides=2).is_transposed
+    assert not ConvGeometry.of((4, 5), 3, strides=2).is_transposed
+
+
 def windows(axis: AxisGeometry) -> list[list[int]]:
     """The positions under the taps of each output, found by moving the window until it no longer fits."""
     line, found = cells(axis), []
@@ -406,10 +429,12 @@ def test_the_repr_leaves_out_what_is_not_tweaked() -> None:
 def test_geometry_imports_the_standard_library_and_itself_only() -> None:
     package = Path(tweakconv.geometry.__file__).parent
     sources = [*package.glob("*.py"), package.parent / "receptive_fields.py", package.parent / "inverse.py"]
+    # The one counts paths in arrays, the other shows itself in a notebook and imports what draws it only then.
+    besides = {"receptive_fields.py": ("numpy", "numpy.typing"), "conv.py": ("tweakconv.view.notebook",)}
     for source in sources:
         for node in ast.walk(ast.parse(source.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for name in names:
+            for name in set(names).difference(besides.get(source.name, ())):
                 root = name.split(".")[0]
                 assert name.startswith("tweakconv.geometry") or root in sys.stdlib_module_names, source

@@ -30,8 +30,9 @@ if __name__ == "__main__":  # so that the program, too, finds what lies beside i
 from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
 
 from tweakconv import compile_conv2d, conv2d, filter2d
+from tweakconv.compiler import helpers
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import FINITE, Border, Call
+from tweakconv.compiler.call import FINITE, Border, Call, Shared
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.spec import ConvSpec
@@ -97,27 +98,28 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         axes = zip(case.size, geometry.pads, strict=True)
         held = tuple(border(size, *pads, case.padding_mode) for size, pads in axes)
         padding = Border(case.constant_value, dtype == "float64", held) if spec.mapped_padding else None
-        call = Call(case.batch, geometry, x_strides, y_strides, threads=1, border=padding)
         addends = np.zeros(channels, dtype) if bias is None else bias
-        counter = guarded(np.zeros(1, np.int64), side)
         handed = [
             guarded(x, side),
             guarded(schedule.pack(plan, kernel), side),
             guarded(schedule.pack_bias(plan, addends), side),
             y,
             guarded(np.zeros(0) if added is None else added, side),
-            guarded(np.array(schedule.integers(plan, call), np.int64), side),
-            counter,
-            guarded(np.zeros(plan.window_bytes, np.uint8), side),
         ]
         expected = by_definition(case, x, kernel, bias, data_format)
         exact = algorithm != "winograd" and case.activation in (None, "relu", "relu6", "leaky_relu")
         plain = replace(case, activation=None, negative_slope=None, residual=False)
         rounding = 0 if exact else 1e-5 * abs(by_definition(plain, x, kernel, bias, data_format)).max()
-        for flags in (FINITE, 0):
-            counter[...] = 0
+        for flags, threads in ((FINITE, 1), (0, 1), (FINITE, 3)):
+            call = Call(case.batch, geometry, x_strides, y_strides, threads, padding)
+            space = schedule.space(plan, call)
+            common = guarded(np.zeros(space.shared, np.uint8), side)
+            shared = guarded(np.zeros(Shared.COUNT, np.int64), side)
+            shared[Shared.SPACE], shared[Shared.AWAIT] = common.ctypes.data, helpers.await_address()
+            integers = guarded(np.array(schedule.integers(plan, call), np.int64), side)
+            own = guarded(np.zeros(space.own, np.uint8), side)
             y[...] = np.nan
-            built.code.run(*(a.ctypes.data for a in handed), flags)
+            built.code.run(*(a.ctypes.data for a in (*handed, integers, shared, own)), flags)
             np.testing.assert_allclose(y, expected, rtol=0, atol=rounding)
         # And through the front door, where only input and output can be placed.
         arguments = {**case.arguments, "data_format": data_format, "algorithm": built.choice.algorithm}
@@ -342,9 +344,11 @@ def test_an_input_of_more_than_2_to_the_32_elements_without_memory_is_right(data
     steps = (0, 0, 4, 0) if data_format == "channels_last" else (0, 0, 0, 4)
     view = np.lib.stride_tricks.as_strided(row, shape, steps, writeable=False)
     kernel = np.random.default_rng(2).standard_normal((2, 3, 1, 1)).astype(np.float32)
-    y = conv2d(view, kernel, strides=(7_000, 10_000), padding=((1, 0), (1, 1)), data_format=data_format)
-    few = conv2d(view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000),
-                 padding=((1, 0), (1, 1)), data_format=data_format)  # fmt: skip
+    arguments = {"padding": ((1, 0), (1, 1)), "data_format": data_format, "algorithm": "direct"}
+    y = conv2d(view, kernel, strides=(7_000, 10_000), **arguments)
+    few = conv2d(
+        view[:, :2] if data_format == "channels_last" else view[:, :, :2], kernel, strides=(1, 10_000), **arguments
+    )
     y, few = y.reshape(10, 7), few.reshape(2, 7)
     np.testing.assert_array_equal(y[0], few[0])
     np.testing.assert_array_equal(y[1:], np.broadcast_to(few[1], (9, 7)))
@@ -377,8 +381,8 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
         y,
         y,  # in the place of a residual, which there is not
         np.array(schedule.integers(plan, call), np.int64),
-        np.zeros(1, np.int64),
-        np.zeros(plan.window_bytes, np.uint8),
+        np.zeros(Shared.COUNT, np.int64),
+        np.zeros(schedule.space(plan, call).own, np.uint8),
     ]
     built.code.run(*(a.ctypes.data for a in handed), FINITE)
     np.testing.assert_array_equal(y, expected)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
 import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +14,7 @@ import pytest
 from tests.conftest import RunPython
 
 from tweakconv import get_num_threads, set_num_threads
-from tweakconv.compiler import threads
+from tweakconv.compiler import helpers, threads
 
 
 @pytest.fixture(autouse=True)
@@ -27,11 +25,12 @@ def _same_threads_afterwards() -> Iterator[None]:
 
 
 @pytest.fixture
-def helpers(monkeypatch: pytest.MonkeyPatch) -> threads._Helpers:
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[helpers._Helpers]:
     """Helpers of this test's own, none started."""
-    fresh = threads._Helpers()
-    monkeypatch.setattr(threads, "_helpers", fresh)
-    return fresh
+    fresh = helpers._Helpers()
+    monkeypatch.setattr(helpers, "_helpers", fresh)
+    yield fresh
+    fresh.stop()
 
 
 def within_a_minute(work: Callable[[], object]) -> None:
@@ -113,100 +112,123 @@ def test_nonsense_in_the_environment_is_refused_in_words_when_it_matters(run_pyt
     assert "at least 1" in done.stdout
 
 
-def test_work_runs_once_in_the_caller_and_once_in_each_helper(helpers: threads._Helpers) -> None:
-    for number in (1, 2, 4, 3):
-        ran: list[int] = []
-        barrier = threading.Barrier(number)  # passes only where all run at once
+class Job:
+    """A job for helpers whose part, told its rank, is a function of Python."""
 
-        def work(ran: list[int] = ran, barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(timeout=10)
-            ran.append(threading.get_ident())
+    def __init__(self, part: Callable[[int], object]) -> None:
+        pointer = ctypes.c_void_p
+        prototype = ctypes.CFUNCTYPE(None, *[pointer] * 7, ctypes.c_int64, ctypes.c_int64)
+        self.run = prototype(lambda *arguments: part(arguments[7] or 0) and None)
+        self.integers = (ctypes.c_int64 * helpers.Job.COUNT)()
+        self.integers[helpers.Job.RUN] = ctypes.cast(self.run, pointer).value or 0
+        self.integers[helpers.Job.STEP] = 1  # so that the window's address is the rank
 
-        within_a_minute(lambda work=work, number=number: threads.run(work, number))
-        assert len(set(ran)) == len(ran) == number
+    def share(self, others: int) -> None:
+        """Do it here and in as many helpers."""
+        helpers.run(self.integers, others)
 
 
-@pytest.mark.parametrize("place", ["caller", "helper"])
-def test_an_error_in_any_thread_is_raised_in_the_caller_after_all_have_ended(
-    helpers: threads._Helpers, place: str
-) -> None:
-    caller: list[int] = []
-    ended: list[int] = []
-    both = threading.Barrier(2)
+def test_a_job_runs_once_in_the_caller_and_once_in_each_helper(pool: helpers._Helpers) -> None:
+    for number in (2, 4, 3, 2):
+        for pause in (0, 0.02):  # helpers that look for work, and helpers that sleep
+            time.sleep(pause)
+            ran: dict[int, int] = {}
+            barrier = threading.Barrier(number)  # passes only where all run at once
 
-    def work() -> None:
-        both.wait(timeout=10)
-        here = "caller" if threading.get_ident() == caller[0] else "helper"
-        if here == place:
-            raise ZeroDivisionError(place)
-        time.sleep(0.05)
-        ended.append(1)
+            def part(rank: int, ran: dict[int, int] = ran, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait(timeout=10)
+                ran[rank] = threading.get_ident()
 
-    def call() -> None:
-        caller.append(threading.get_ident())
-        threads.run(work, 2)
+            within_a_minute(lambda part=part, number=number: Job(part).share(number - 1))
+            assert sorted(ran) == list(range(number))
+            assert len(set(ran.values())) == number
 
-    with pytest.raises(ZeroDivisionError, match=place):
-        within_a_minute(call)
+
+def test_the_caller_waits_for_helpers_that_have_begun(pool: helpers._Helpers) -> None:
+    begun, ended = threading.Event(), []
+
+    def part(rank: int) -> None:
+        if rank:
+            begun.set()
+            time.sleep(0.2)
+            ended.append(rank)
+        else:
+            begun.wait(10)
+
+    within_a_minute(lambda: Job(part).share(1))
     assert ended == [1]
-    within_a_minute(lambda: threads.run(lambda: None, 2))  # and the helpers live on
 
 
-def test_a_thread_that_cannot_start_is_an_error_or_done_without_and_not_a_wait_for_ever(
-    helpers: threads._Helpers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_no_helper_has_begun_is_taken_back(pool: helpers._Helpers) -> None:
+    ran: list[int] = []
+    for turn in range(200):  # the caller ends at once: helpers come in time or too late
+        within = len(ran)
+        Job(ran.append).share(3)
+        assert ran[within:].count(0) == 1
+        assert len(ran) - within <= 4
+        time.sleep(0.0005 * (turn % 3))
+
+
+def test_a_thread_that_cannot_start_is_done_without(pool: helpers._Helpers, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as no_more_threads:
-        no_more_threads.setattr(threads.threading.Thread, "start", refuse)
-        with contextlib.suppress(RuntimeError):
-            threads.run(lambda: None, 2)
-    within_a_minute(lambda: threads.run(lambda: None, 2))
+    monkeypatch.setattr(helpers.threading.Thread, "start", refuse)
+    ran: list[int] = []
+    Job(ran.append).share(2)
+    assert ran == [0]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
-def test_an_interrupt_waits_for_the_helpers_which_still_use_the_arrays(helpers: threads._Helpers) -> None:
-    ended: list[int] = []
-    both = threading.Barrier(2)
+def test_a_call_does_not_wait_for_helpers_that_are_busy_with_another(pool: helpers._Helpers) -> None:
+    begin, finish = threading.Event(), threading.Event()
 
-    def work() -> None:
-        both.wait(timeout=10)
-        if threading.current_thread() is not threading.main_thread():
-            time.sleep(0.6)
-            ended.append(1)
+    def long_part(rank: int) -> None:
+        if rank:
+            begin.set()
+            finish.wait(60)
+        else:
+            begin.wait(60)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        with pytest.raises(KeyboardInterrupt):
-            threads.run(work, 2)
-        assert ended == [1], "the call ended while a helper was still at work"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    other = threading.Thread(target=lambda: Job(long_part).share(1))
+    other.start()
+    assert begin.wait(60)
+    ran: list[int] = []
+    within_a_minute(lambda: Job(ran.append).share(1))
+    assert ran == [0]
+    assert not finish.is_set()
+    finish.set()
+    other.join(60)
+    assert not other.is_alive()
 
 
-def test_helpers_hold_on_to_nothing_while_they_wait(helpers: threads._Helpers) -> None:
-    import gc  # noqa: PLC0415
-    import weakref  # noqa: PLC0415
+def test_many_callers_share_the_helpers(pool: helpers._Helpers) -> None:
+    rounds, wrong = 200, []
 
-    class Work:
-        def __call__(self) -> None:
-            pass
+    def call() -> None:
+        for _ in range(rounds):
+            ran: list[int] = []
+            Job(ran.append).share(2)
+            if sorted(ran) not in ([0], [0, 1], [0, 2], [0, 1, 2]):
+                wrong.append(ran)
 
-    work = Work()
-    gone = weakref.ref(work)
-    threads.run(work, 3)
-    del work
-    deadline = time.monotonic() + 10
-    while gone() is not None and time.monotonic() < deadline:
-        gc.collect()
-        time.sleep(0.01)
-    assert gone() is None
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+        assert not caller.is_alive()
+    assert not wrong
+
+
+def test_stopped_helpers_run_no_more_and_calls_do_without(pool: helpers._Helpers) -> None:
+    ran: list[int] = []
+    Job(ran.append).share(2)
+    for pause in (0, 0.02):
+        time.sleep(pause)
+        within_a_minute(pool.stop)
+        ran.clear()
+        within_a_minute(lambda: Job(ran.append).share(2))
+        assert ran == [0]
 
 
 def test_working_space_is_aligned_grows_and_is_each_threads_own() -> None:
@@ -237,25 +259,3 @@ def test_the_process_ends_while_helpers_wait_and_may_convolve_at_its_end(run_pyt
     for first in ("", "convolve()"):
         done = run_python(program + first)
         assert (done.returncode, done.stdout, done.stderr) == (0, "288.0\n", ""), done
-
-
-def test_a_call_does_not_wait_for_helpers_that_are_busy_with_another() -> None:
-    begin, finish = threading.Event(), threading.Event()
-
-    def long_work() -> None:
-        begin.set()
-        finish.wait(60)
-
-    helpers = threads._Helpers()
-    other = threading.Thread(target=lambda: helpers.run(long_work, 1))
-    other.start()
-    assert begin.wait(60)
-    while not helpers._shares.empty():  # until the one helper is at work on the other call
-        time.sleep(0.001)
-    done: list[int] = []
-    helpers.run(lambda: done.append(1), 1)  # would wait for a minute
-    assert done == [1]
-    assert not finish.is_set()
-    finish.set()
-    other.join(60)
-    assert not other.is_alive()

@@ -21,7 +21,7 @@ from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.schedules.winograd_driver import FIELDS
 from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform, output_transform
 from tweakconv.compiler.spec import ConvSpec
-from tweakconv.compiler.target import TARGETS, get_target, runnable_targets
+from tweakconv.compiler.target import TARGETS, Target, get_target, runnable_targets
 from tweakconv.compiler.threads import get_num_threads
 from tweakconv.geometry import ConvGeometry
 
@@ -49,6 +49,13 @@ CASES = (
     Case("edge, pads larger than the image", (3, 4), (7, 18), padding=((7, 0), (1, 9)), padding_mode="edge"),
     Case("symmetric, a pad that crops", (9, 12), (3, 5), padding=((3, -1), (2, 5)), padding_mode="symmetric"),
     Case("constant", (9, 14), (22, 40), groups=2, padding="same", padding_mode="constant", constant_value=1.5),
+    Case("5x5", (13, 22), (19, 37), kernel=(5, 5), padding="same", activation="relu", batch=2),
+    Case("4x4 and dilation", (23, 30), (7, 18), kernel=(4, 4), dilation_rate=(2, 3), padding="full"),
+    Case("1x3", (9, 22), (19, 37), kernel=(1, 3), padding=((2, 1), (3, 0)), residual=True),
+    Case("5x1 and dilation", (23, 9), (19, 37), kernel=(5, 1), dilation_rate=(3, 1), padding="same"),
+    Case("1x7", (9, 22), (33, 37), kernel=(1, 7), padding="same", residual=True, activation="relu"),
+    Case("6x1 and dilation", (23, 9), (64, 17), kernel=(6, 1), dilation_rate=(3, 1), padding="same"),
+    Case("3x5, groups", (13, 14), (22, 40), kernel=(3, 5), groups=2, padding="same", padding_mode="reflect"),
     Case("sigmoid", (10, 11), (6, 20), padding="same", batch=2, activation="sigmoid"),
 )
 
@@ -104,18 +111,21 @@ def test_sums_that_fit_do_not_overflow_in_the_transforms() -> None:
     np.testing.assert_array_equal(y, conv2d(x, kernel, algorithm="direct"))
 
 
-@pytest.mark.parametrize("channels", [64, 256, 512])
+@pytest.mark.parametrize("channels", [32, 64, 256, 512])
+@pytest.mark.parametrize("taps", [(3, 3), (5, 5), (4, 4), (3, 5), (1, 3), (1, 4), (5, 1), (1, 7)])
 @pytest.mark.parametrize("data", ["normal", "after a ReLU"])
-def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, data: str) -> None:
+def test_errors_are_at_most_three_times_those_of_a_plain_sum(channels: int, taps: tuple[int, int], data: str) -> None:
     """Both as RMS(error) / RMS(sum of |x||w|), against float64; the plain sum adds product after product in float32."""
     rng = np.random.default_rng(channels)
     x = rng.standard_normal((1, 14, 14, channels)).astype(np.float32)
     if data != "normal":
         x = np.maximum(x, 0)
-    kernel = (rng.standard_normal((3, 3, channels, 16)) / np.sqrt(9 * channels)).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), (0, 1)).transpose(3, 4, 2, 0, 1)
-    products = windows.reshape(-1, 144, 1) * kernel.reshape(-1, 1, 16)  # in float32, tap by tap
-    plain = np.add.accumulate(products, 0, dtype=np.float32)[-1].reshape(12, 12, 16)
+    kernel = (rng.standard_normal((*taps, channels, 16)) / np.sqrt(taps[0] * taps[1] * channels)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], taps, (0, 1))
+    high, wide = windows.shape[:2]
+    plain = np.zeros((high, wide, 16), np.float32)
+    for i, j, c in np.ndindex(*taps, channels):
+        plain += windows[:, :, c, i, j, None] * kernel[i, j, c]
     exact = reference.conv(x, kernel)[0]
     ours = compile_conv2d(kernel, input_shape=x.shape, algorithm="winograd")(x)[0]
 
@@ -148,43 +158,60 @@ def test_the_same_bits_for_any_number_of_threads_any_batch_and_any_layout_of_the
         np.testing.assert_array_equal(conv(np.asfortranarray(x)), y)
 
 
-@pytest.mark.parametrize(("channels", "shares"), [((64, 64), (6, 1)), ((512, 512), (1, 2)), ((512, 192), (2, 1))])
-def test_threads_share_tiles_or_where_weights_are_many_channels(
-    channels: tuple[int, int], shares: tuple[int, int]
+@pytest.mark.parametrize(
+    ("channels", "size", "threads", "shares_rounds"),
+    [
+        ((64, 64), 56, 2, False),  # the weights stay in cache
+        ((512, 512), 56, 2, False),  # many tiles for each weight
+        ((512, 512), 14, 2, True),
+        ((512, 192), 14, 3, True),
+        ((512, 512), 14, 1, False),
+    ],
+)
+def test_threads_take_rounds_of_their_own_or_share_them_where_weights_are_many_and_tiles_few(
+    channels: tuple[int, int], size: int, threads: int, shares_rounds: bool
 ) -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     plan = winograd.plan(spec, TARGETS["avx512"])
-    geometry = ConvGeometry.of((56, 56), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
-    call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads=2)
+    geometry = ConvGeometry.of((size, size), 3, padding="same", in_channels=channels[0], out_channels=channels[1])
+    call = Call(1, geometry, (0, 0, 1), (0, 0, 1), threads)
     fields = dict(zip(FIELDS, winograd.integers(plan, call), strict=True))
-    assert fields["tile_rows"] * fields["tile_columns"] == 14 * 14
-    assert (fields["tile_shares"], fields["channel_shares"]) == shares
-    assert fields["tile_shares"] * fields["tiles_per_task"] >= 14 * 14
-    assert fields["channel_shares"] * fields["blocks_per_task"] == plan.products.out_block_count
+    tiles = (-(-size // 4)) ** 2
+    assert fields["tile_rows"] * fields["tile_columns"] == tiles
+    assert fields["rounds"] * fields["tiles_per_round"] >= tiles > (fields["rounds"] - 1) * fields["tiles_per_round"]
+    assert fields["tiles_per_round"] <= plan.tiles
+    assert fields["loads"] * fields["tiles_per_load"] >= fields["tiles_per_round"]
+    assert fields["tile_shares"] * fields["tiles_per_share"] >= fields["tiles_per_round"]
+    assert fields["channel_shares"] * fields["blocks_per_share"] == plan.products.out_block_count
+    assert (fields["tasks_per_round"] > 1) == shares_rounds == bool(winograd.space(plan, call).shared)
+    if shares_rounds:
+        assert fields["tasks_per_round"] - fields["first_use"] >= threads
+    else:
+        assert (fields["tasks_per_round"], fields["first_use"]) == (1, 0)
 
 
 @pytest.mark.usefixtures("_same_threads_afterwards")
 @pytest.mark.parametrize("target", runnable_targets())
-def test_the_same_bits_where_threads_share_channels(target: str) -> None:
+def test_the_same_bits_where_threads_share_rounds(target: str) -> None:
     rng = np.random.default_rng(10)
-    x = rng.standard_normal((1, 14, 15, 320)).astype(np.float32)
+    x = rng.standard_normal((5, 6, 7, 320)).astype(np.float32)
     kernel = rng.standard_normal((3, 3, 320, 330)).astype(np.float32)
     arguments = {"input_shape": x.shape, "padding": "same", "target": target}
     conv = compile_conv2d(kernel, algorithm="winograd", **arguments)
     set_num_threads(1)
     y = conv(x)
-    shared = set()
     for threads in (2, 3, 4, 6):
         set_num_threads(threads)
-        np.testing.assert_array_equal(conv(x), y)
-        call = Call(1, conv.geometry, (0, 0, 1), (0, 0, 1), threads=threads)
+        for _ in range(5):
+            np.testing.assert_array_equal(conv(x), y)
+        call = Call(5, conv.geometry, (0, 0, 1), (0, 0, 1), threads=threads)
         fields = dict(zip(FIELDS, winograd.integers(conv.built.choice.plan, call), strict=True))
-        shared.add(fields["channel_shares"])
-    assert max(shared) > 1
+        assert fields["tasks_per_round"] > 1
     np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
-def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic() -> None:
+@pytest.mark.parametrize(("taps", "inputs"), [(3, 6), (4, 6), (5, 6), (6, 8), (7, 8)])
+def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int, inputs: int) -> None:
     """With G g as printed and B^T, A^T as the code applies them: found by applying them to unit vectors."""
 
     class Numbers:
@@ -194,9 +221,9 @@ def test_the_transforms_compute_a_convolution_of_three_taps_in_exact_arithmetic(
         scaled = staticmethod(lambda a, number, b: a * number + b)
 
     rng = np.random.default_rng(1)
-    d, g = rng.standard_normal(6), rng.standard_normal(3)
-    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform() @ g)  # type: ignore[arg-type]
-    outputs = output_transform(Numbers(), list(values))  # type: ignore[arg-type]
+    d, g = rng.standard_normal(inputs), rng.standard_normal(taps)
+    values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform(taps, len(d)) @ g)  # type: ignore[arg-type]
+    outputs = output_transform(Numbers(), list(values), inputs + 1 - taps)  # type: ignore[arg-type]
     np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
 
 
@@ -243,23 +270,33 @@ def test_kernels_that_would_overflow_and_biases_that_are_not_finite_are_summed_d
     assert compile_conv2d(kernel / 1e38, input_shape=shape).built.choice.algorithm == "winograd"
 
 
+def bytes_of_a_thread(spec: ConvSpec, target: Target, threads: int, size: int = 56) -> float:
+    """What a thread's working space takes, with its part of what threads share."""
+    geometry = ConvGeometry.of((size, size), (3, 3), in_channels=spec.in_channels, out_channels=spec.out_channels)
+    own, shared = winograd.space(winograd.plan(spec, target), Call(1, geometry, (0, 0, 0), (0, 0, 0), threads))
+    return own + shared / threads
+
+
 def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), 22_000, 64, 1, channels_last=True, double=False)
     for target in TARGETS.values():
         assert choose(spec, target, (500, 500)).algorithm == "direct"
         for channels in (512, 1024, 3000, 5000):
             spec = replace(spec, in_channels=channels)
-            assert not winograd.applies(spec, target) or winograd.plan(spec, target).window_bytes <= 4_000_000
+            assert not winograd.applies(spec, target) or bytes_of_a_thread(spec, target, 1) <= 4_000_000
         assert winograd.applies(replace(spec, in_channels=1024), target)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"algorithm": "fft"}, r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'winograd'"),
+        (
+            {"algorithm": "fft"},
+            r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'rows', 'winograd'",
+        ),
         (
             {"algorithm": "winograd", "strides": 2},
-            r"algorithm: received 'winograd', which computes 3x3 kernels at stride 1",
+            r"algorithm: received 'winograd', which computes 1, 3, 4 or 5 taps along each axis, or 6 or 7",
         ),
         ({"algorithm": "winograd", "data_format": "channels_first"}, r"algorithm: .*channels_last"),
         ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes two groups or more"),
@@ -274,7 +311,8 @@ def test_a_copy_holds_the_kernel_that_was_packed() -> None:
     case = CASES[6]
     x, kernel, bias = case.arrays("channels_last", np.float32)
     conv = prepared(case, kernel, bias)
-    np.testing.assert_array_equal(conv.built.choice.schedule.unpack(conv.built.choice.plan, conv._weights), kernel)
+    choice = conv.built.choice
+    np.testing.assert_array_equal(choice.schedule.unpack(choice.plan, conv._weights, (3, 3)), kernel)
     np.testing.assert_array_equal(copy.deepcopy(conv)(x), conv(x))
 
 
@@ -291,4 +329,6 @@ def test_every_target_compiles_without_calls_to_a_library(target: str) -> None:
 def test_working_space_of_a_thread_is_at_most_4_mb(channels: tuple[int, int]) -> None:
     spec = ConvSpec((3, 3), (1, 1), (1, 1), *channels, 1, channels_last=True, double=False)
     for name in runnable_targets():
-        assert winograd.plan(spec, get_target(name)).window_bytes <= 4_000_000
+        for threads in (1, 2, 3, 16):
+            for size in (9, 56):
+                assert bytes_of_a_thread(spec, get_target(name), threads, size) <= 4_000_000

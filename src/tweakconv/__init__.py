@@ -1,8 +1,11 @@
 """Convolutions you can tweak, see and trust.
 
 A convolution is a handful of integers per axis: input, kernel, padding, stride, dilation. tweakconv turns them
-into the exact size and into native code.
+into the exact size, into pictures and into native code.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from tweakconv.compiler.threads import get_num_threads, set_num_threads
 from tweakconv.geometry import AxisGeometry, ConvGeometry, output_size
@@ -32,6 +35,11 @@ from tweakconv.ops import (
 )
 from tweakconv.prepared import PreparedConv
 from tweakconv.receptive_fields import Layer, receptive_field
+
+if TYPE_CHECKING:
+    from tweakconv.view.animation import animate as animate
+    from tweakconv.view.plotting import plot_receptive_field as plot_receptive_field
+    from tweakconv.view.widget import explore as explore
 
 __version__ = "0.1.0"
 
@@ -67,3 +75,24 @@ __all__ = [
     "separable_conv2d",
     "set_num_threads",
 ]
+
+# What shows things is loaded when it is first asked for, and `from tweakconv import *` does not ask.
+_LAZY = {
+    "animate": "tweakconv.view.animation",
+    "explore": "tweakconv.view.widget",
+    "plot_receptive_field": "tweakconv.view.plotting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as missing:
+        needed = missing.name
+    raise ModuleNotFoundError(f'{needed} is not installed; run: pip install "tweakconv[view]"', name=needed)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

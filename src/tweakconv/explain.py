@@ -33,6 +33,14 @@ def title(conv: PreparedConv) -> str:
 
 def explain(conv: PreparedConv) -> str:
     """Sizes, pads, schedule and why, operations and bytes; lines of text."""
+    lines = [title(conv)]
+    for name, texts in facts(conv):
+        lines += [f"  {label:<10} {text}" for label, text in zip([name, *[""] * len(texts)], texts, strict=False)]
+    return "\n".join(lines)
+
+
+def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
+    """What `explain` says, as names with the lines that belong to each."""
     layer, geometry, built = conv.layer, conv.geometry, conv.built
     choice = built.choice
     batch = conv.input_shape[0]
@@ -43,21 +51,22 @@ def explain(conv: PreparedConv) -> str:
     unread = [
         f"{name}: {report.explain()}" for name, report in zip(names, geometry.unread(), strict=True) if len(report)
     ]
-    lines = [
-        title(conv),
-        *(f"  size       {line}" for line in sizes),
-        f"  padding    {_padding(layer, geometry)}",
-        *(f"  unread     {line}" for line in unread),
-        f"  algorithm  {choice.algorithm}: {choice.reason}",
-        *(f"             {line}" for line in choice.plan.describe()),
-        f"  target     {choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors",
-        f"  operations {batch * geometry.multiply_adds:,} multiply-adds",
-        f"  bytes      input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
-        f"packed weights {conv.weights_bytes:,}, working space {conv.space_bytes:,} a thread",
-        f"  code       {built.origin} in {built.seconds * 1e3:.1f} ms",
-        f"  threads    at most {get_num_threads()}",
+    size_in_bytes = (
+        f"input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
+        f"packed weights {conv.weights_bytes:,}, working space {conv.space_bytes:,} a thread"
+    )
+    every = [
+        ("size", sizes),
+        ("padding", [_padding(layer, geometry)]),
+        ("unread", unread),
+        ("algorithm", [f"{choice.algorithm}: {choice.reason}", *choice.plan.describe()]),
+        ("target", [f"{choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors"]),
+        ("operations", [f"{batch * geometry.multiply_adds:,} multiply-adds"]),
+        ("bytes", [size_in_bytes]),
+        ("code", [f"{built.origin} in {built.seconds * 1e3:.1f} ms"]),
+        ("threads", [f"at most {get_num_threads()}"]),
     ]
-    return "\n".join(lines)
+    return [(name, lines) for name, lines in every if lines]
 
 
 def _padding(layer: LayerConfig, geometry: ConvGeometry) -> str:

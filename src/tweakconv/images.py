@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import shutil
 import struct
 import warnings
 import zlib
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import UnidentifiedImageError
 
+from tweakconv.files import check_place, write_whole
 from tweakconv.picture import MAX_PIXELS, ImageFileError, Picture, Pixels, check_size, split_channels, upright
 
 JPEG_QUALITY: Final = 95
@@ -66,17 +66,44 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     """
     path = Path(path)
     try:
-        return _decode(_bytes_of(path))
+        data = _bytes_of(path)
+        if data.startswith(_TIFF_SIGNATURES):
+            from tweakconv.tiff import decode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
+
+            return _decoded(decode_tiff, data)
+        return decode_image(data)
     except ImageFileError as problem:
         raise ImageFileError(f"{path}: {problem}") from None
-    except MemoryError:
-        raise ImageFileError(f"{path}: takes more memory than there is") from None
-    except pillow.DecompressionBombError:
-        raise ImageFileError(f"{path}: has more than the {MAX_PIXELS:,} pixels held at once") from None
-    except ImportError:
-        raise  # the extra is not installed: nothing about this file
-    except Exception as problem:  # decoders meet damaged bytes with errors of every class
-        raise ImageFileError(f"{path}: damaged or cut short: {_one_line(problem)}") from None
+
+
+def decode_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in the bytes of a PNG or JPEG file; see `read_image`.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    most_pixels
+        How many it may have by its header, which is read before any of them is decoded.
+
+    Raises
+    ------
+    ImageFileError
+        As `read_image`, but without the name of a file.
+
+    Examples
+    --------
+    >>> decode_image(encode_png(Picture(np.array([[[1], [2]]], np.uint8)))).pixels[..., 0].tolist()
+    [[1, 2]]
+    >>> decode_image(b"BM, a bitmap")
+    Traceback (most recent call last):
+    ...
+    tweakconv.picture.ImageFileError: is not a PNG or JPEG image
+    """
+    if not data.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)):
+        raise ImageFileError("is not a PNG or JPEG image")
+    with warnings.catch_warnings(action="ignore"):  # large or slightly irregular: read all the same
+        return _decoded(partial(_decode_png_or_jpeg, most_pixels=most_pixels), data, most_pixels)
 
 
 def check_writable(
@@ -115,7 +142,7 @@ def check_writable(
     path = Path(path)
     try:
         _check_format(path, like)
-        _check_place(path, source, overwrite)
+        check_place(path, source, overwrite)
     except ImageFileError as problem:
         raise ImageFileError(f"{path}: {problem}") from None
     except OSError as problem:
@@ -147,11 +174,30 @@ def write_image(path: str | os.PathLike[str], picture: Picture, *, overwrite: bo
     check_writable(path, picture, overwrite=overwrite)
     try:
         data = _encode(picture, _FORMATS[path.suffix.lower()])
-        _write_whole(Path(os.path.realpath(path)), data)  # a link goes on pointing where it did
+        write_whole(path, data)
     except ImageFileError as problem:
         raise ImageFileError(f"{path}: {problem}") from None
     except OSError as problem:
         raise ImageFileError(f"{path}: cannot be written ({_one_line(problem)})") from None
+
+
+def encode_png(picture: Picture) -> bytes:
+    """The bytes of a PNG file of the picture, with its colour profile and resolution.
+
+    Parameters
+    ----------
+    picture
+        Of 8 or 16 bits.
+    """
+    data = bytes(imagecodecs.png_encode(picture.interleaved))
+    chunks = b""
+    if picture.icc_profile is not None:
+        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile))
+    if picture.resolution is not None:
+        down, across = (min(round(along / _METRES_PER_INCH), 2**31 - 1) for along in picture.resolution)
+        chunks += _png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # 1: pixels per metre
+    # imagecodecs writes neither: they go right after the header, which takes the first 33 bytes.
+    return data[:33] + chunks + data[33:]
 
 
 # Reading
@@ -177,18 +223,25 @@ def _bytes_of(path: Path) -> bytes:
         raise ImageFileError(f"cannot be read ({_one_line(problem)})") from None
 
 
-def _decode(data: bytes) -> Picture:
-    if data.startswith(_TIFF_SIGNATURES):
-        from tweakconv.tiff import decode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
+def _decoded(decode: Callable[[bytes], Picture], data: bytes, most_pixels: int = MAX_PIXELS) -> Picture:
+    """What a decoder makes of some bytes, its errors in words."""
+    try:
+        return decode(data)
+    except ImageFileError:
+        raise
+    except MemoryError:
+        raise ImageFileError("takes more memory than there is") from None
+    except pillow.DecompressionBombError:
+        raise ImageFileError(f"has more than the {most_pixels:,} pixels held at once") from None
+    except ImportError:
+        raise  # the extra is not installed: nothing about this file
+    except Exception as problem:  # decoders meet damaged bytes with errors of every class
+        raise ImageFileError(f"damaged or cut short: {_one_line(problem)}") from None
 
-        return decode_tiff(data)
-    with warnings.catch_warnings(action="ignore"):  # large or slightly irregular: read all the same
-        return _decode_png_or_jpeg(data)
 
-
-def _decode_png_or_jpeg(data: bytes) -> Picture:
+def _decode_png_or_jpeg(data: bytes, most_pixels: int) -> Picture:
     with pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as opened:  # the header only
-        check_size(opened.height, opened.width)
+        check_size(opened.height, opened.width, most=most_pixels)
         notes = _notes_on(opened)
         # The bit depth is the 9th byte of the header chunk, which comes first in a PNG file.
         is_png16 = data.startswith(_PNG_SIGNATURE) and data[24] == 16
@@ -252,41 +305,14 @@ def _check_format(path: Path, like: Picture) -> None:
         raise ImageFileError("JPEG cannot hold an alpha channel; write .png or .tif instead")
 
 
-def _check_place(path: Path, source: str | os.PathLike[str] | None, overwrite: bool) -> None:
-    if path.is_dir():
-        raise ImageFileError("is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ImageFileError(f"there is no folder {path.parent}")
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise ImageFileError("is not an ordinary file")
-    if not overwrite:
-        is_source = source is not None and path.samefile(source)
-        what = "is the picture that was read" if is_source else "exists already"
-        raise ImageFileError(f"{what}; choose another name, or have it replaced with --force")
-
-
 def _encode(picture: Picture, name: str) -> bytes:
     if name == "JPEG":
         return _encode_jpeg(picture)
     if name == "PNG":
-        return _encode_png(picture)
+        return encode_png(picture)
     from tweakconv.tiff import encode_tiff  # noqa: PLC0415  tifffile takes 0.1 s to import
 
     return encode_tiff(picture)
-
-
-def _encode_png(picture: Picture) -> bytes:
-    data = bytes(imagecodecs.png_encode(picture.interleaved))
-    chunks = b""
-    if picture.icc_profile is not None:
-        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile))
-    if picture.resolution is not None:
-        down, across = (min(round(along / _METRES_PER_INCH), 2**31 - 1) for along in picture.resolution)
-        chunks += _png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1))  # 1: pixels per metre
-    # imagecodecs writes neither: they go right after the header, which takes the first 33 bytes.
-    return data[:33] + chunks + data[33:]
 
 
 def _png_chunk(name: bytes, body: bytes) -> bytes:
@@ -309,20 +335,6 @@ def _encode_jpeg(picture: Picture) -> bytes:
         dpi=tuple(min(round(along), 2**16 - 1) for along in (across, down)),
     )
     return buffer.getvalue()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def _one_line(problem: BaseException) -> str:

@@ -100,7 +100,7 @@ class NamedKernel:
         return self.name + (":" + ",".join(self.parameters).upper() if self.parameters else "")
 
 
-def parse_kernel(text: str) -> Kernel:
+def parse_kernel(text: str, *, files: bool = True) -> Kernel:
     """The kernel that a person wrote.
 
     Parameters
@@ -110,6 +110,8 @@ def parse_kernel(text: str) -> Kernel:
         its rows ended by semicolons or lines and its numbers, which may be fractions, by blanks or commas
         (``1 0 -1; 2 0 -2; 1 0 -1``); or a file that holds one, `.npy` with a 2-D array, `.txt` or `.csv` with
         the matrix as text.
+    files
+        Whether a file is read where its name is given; without, every text is a name or a matrix.
 
     Returns
     -------
@@ -132,10 +134,10 @@ def parse_kernel(text: str) -> Kernel:
     ValueError: there is no kernel 'sobel'; did you mean sobel-x or sobel-y?
     """
     text = text.strip()
-    if text.lower().endswith(_FILE_ENDINGS):
+    if files and text.lower().endswith(_FILE_ENDINGS):
         return Kernel(text, _checked(_from_file(Path(text)), text))
     if text[:1].isalpha():
-        return Kernel(text, _checked(_from_name(text), text))
+        return Kernel(text, _checked(_from_name(text, files), text))
     return Kernel("typed in", _checked(parse_matrix(text), repr(text)))
 
 
@@ -158,6 +160,8 @@ def parse_matrix(text: str) -> Weights:
     ...
     ValueError: kernel row 2 has 2 numbers where row 1 has 3: '2 0'
     """
+    # One blank where there are many: the patterns below take time that grows with the square of a run of them.
+    text = "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
     text = text.replace("\N{MINUS SIGN}", "-")  # as web pages print it
     text = re.sub(r"\]\s*,?\s*\[", ";", text).strip("[] \t\r\n")  # as NumPy and JSON print it
     lines = [line.strip() for line in re.split(r"[;\n]", re.sub(r"\s*/\s*", "/", text)) if line.strip()]
@@ -191,11 +195,11 @@ def format_matrix(weights: Weights) -> str:
 # Reading
 
 
-def _from_name(text: str) -> Weights:
+def _from_name(text: str, files: bool) -> Weights:
     name, _, rest = text.partition(":")
     entry = LIBRARY.get(name.strip().lower().replace("_", "-"))
     if entry is None:
-        raise ValueError(f"there is no kernel {name!r}; {_suggestion(name)}")
+        raise ValueError(f"there is no kernel {name!r}; {_suggestion(name, files)}")
     given = [part.strip() for part in rest.split(",")] if rest.strip() else []
     if len(given) > len(entry.parameters):
         takes = f"is written {entry.usage}" if entry.parameters else "takes no numbers"
@@ -217,8 +221,8 @@ def _parameter(entry: NamedKernel, index: int, text: str) -> float:
     return taps
 
 
-def _suggestion(name: str) -> str:
-    if "." in name or "/" in name:
+def _suggestion(name: str, files: bool) -> str:
+    if files and ("." in name or "/" in name):
         return f"a file with a kernel ends in {', '.join(_FILE_ENDINGS)}"
     directed = [known for known in LIBRARY if known.startswith(f"{name.lower()}-")]
     close = directed or difflib.get_close_matches(name.lower(), LIBRARY, n=3, cutoff=0.55)

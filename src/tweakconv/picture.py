@@ -139,8 +139,8 @@ def upright(picture: Picture, orientation: int) -> Picture:
     return replace(picture, pixels=turned(picture.pixels), alpha=alpha, resolution=resolution, notes=notes)
 
 
-def check_size(height: int, width: int, what: str = "image") -> None:
-    """Refuse an image of more than `MAX_PIXELS` pixels, from its header alone.
+def check_size(height: int, width: int, what: str = "image", most: int = MAX_PIXELS) -> None:
+    """Refuse an image of more than `most` pixels, from its header alone.
 
     Raises
     ------
@@ -155,6 +155,6 @@ def check_size(height: int, width: int, what: str = "image") -> None:
     tweakconv.picture.ImageFileError: output of 30000 x 20000 = 600,000,000 pixels; at most ...
     """
     pixels = height * width
-    if pixels > MAX_PIXELS:
+    if pixels > most:
         size = f"{width} x {height} = {pixels:,} pixels"
-        raise ImageFileError(f"{what} of {size}; at most {MAX_PIXELS:,} are held at once")
+        raise ImageFileError(f"{what} of {size}; at most {most:,} are held at once")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
-from tweakconv.compiler import threads
+from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
-from tweakconv.compiler.call import ALONE, FINITE, Call
+from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
 from tweakconv.compiler.choose import choose
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
@@ -30,8 +30,11 @@ from tweakconv.lowering import (
     with_rows,
 )
 
-_COUNTER_BYTES = 64
-"""The shared counter of a call has a cache line of its own."""
+_LINE = 64
+"""Bytes of a cache line; what several threads write to lies in lines of its own."""
+
+_Integers = ctypes.c_int64 * Shared.COUNT
+_Job = ctypes.c_int64 * helpers.Job.COUNT
 
 _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
@@ -59,6 +62,7 @@ class _Launch(NamedTuple):
     integers: NDArray[np.int64]
     integers_address: int
     threads: int
+    space: Space
     small: bool
 
 
@@ -105,9 +109,8 @@ class PreparedConv:
         self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
         self._bias = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
         self._flags = FINITE if finite else 0
-        self._run = self.built.code.run
+        self._run, self._run_address = self.built.code.run, self.built.code.address()
         self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
-        self.space_bytes = _COUNTER_BYTES + choice.plan.window_bytes
         self._launches: dict[tuple[object, ...], _Launch] = {}
 
     def __call__(self, x: ArrayLike, out: FloatArray | None = None, residual: ArrayLike | None = None) -> FloatArray:
@@ -152,6 +155,14 @@ class PreparedConv:
         return out
 
     @property
+    def space_bytes(self) -> int:
+        """Bytes of working space that a thread takes."""
+        choice, nowhere = self.built.choice, (0, 0, 0)
+        call = Call(self.input_shape[0], with_rows(self.geometry), nowhere, nowhere, threads=1)
+        space: Space = choice.schedule.space(choice.plan, call)
+        return space.own
+
+    @property
     def weights_bytes(self) -> int:
         """Bytes that the packed weights take."""
         return self._weights.nbytes
@@ -162,6 +173,12 @@ class PreparedConv:
 
     def __repr__(self) -> str:
         return f"<PreparedConv {title(self)}>"
+
+    def _repr_html_(self) -> str:
+        """`explain` as a table, for notebooks."""
+        from tweakconv.view.notebook import plan_table  # noqa: PLC0415 - only notebooks pay for it
+
+        return plan_table(self)
 
     def __reduce__(self) -> tuple[object, ...]:
         choice, layer = self.built.choice, self.layer
@@ -182,20 +199,19 @@ class PreparedConv:
         return np.ascontiguousarray(addends)
 
     def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None) -> None:
-        space = threads.workspace(self.space_bytes)
         addends = 0 if residual is None else address(residual)
         arrays = (address(x), self._weights_address, self._bias_address, address(y), addends, launch.integers_address)
+        own, shared = launch.space
         if launch.threads == 1:
-            self._run(*arrays, space.address, space.address + _COUNTER_BYTES, self._flags | ALONE)
+            space = threads.workspace(_LINE + own)
+            self._run(*arrays, space.address, space.address + _LINE, self._flags | ALONE)
             return
-        counter = ctypes.c_int64(0)  # not in the workspace: a signal handler may convolve in this thread meanwhile
-        kept = (x, y, residual, launch, counter)
-
-        def work(_: object = kept) -> None:  # what is being read and written lives as long as anyone works on it
-            space = threads.workspace(self.space_bytes)
-            self._run(*arrays, ctypes.addressof(counter), space.address + _COUNTER_BYTES, self._flags)
-
-        threads.run(work, launch.threads)
+        step = -(-own // _LINE) * _LINE
+        with threads.borrowed(shared + launch.threads * step) as space:
+            windows = space.address + shared
+            between = _Integers(0, space.address, helpers.await_address())
+            job = _Job(self._run_address, *arrays, ctypes.addressof(between), windows, step, self._flags)
+            helpers.run(job, launch.threads - 1)
 
     def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
         """`x` as the code can read it, and what its shape needs; new shapes are worked out and remembered."""
@@ -244,7 +260,14 @@ class PreparedConv:
             pieces=pieces(self._lowered, choice, lifted),
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
-        return _Launch(out_shape, integers, integers.ctypes.data, used, small=out_bytes <= _SMALL_BYTES)
+        return _Launch(
+            out_shape,
+            integers,
+            integers.ctypes.data,
+            used,
+            choice.schedule.space(choice.plan, call),
+            small=out_bytes <= _SMALL_BYTES,
+        )
 
 
 def _restore(

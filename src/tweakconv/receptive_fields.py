@@ -8,11 +8,14 @@ counts what gridding leaves out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeAlias
 
-from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike, effective_kernel
+import numpy as np
+from numpy.typing import NDArray
+
+from tweakconv.geometry import AxisGeometry, ConvGeometry, IntPerAxis, PaddingLike, effective_kernel
 from tweakconv.geometry.arguments import per_axis, rank_of
 from tweakconv.geometry.padding import AxisPadding, padding_per_axis, pads
 from tweakconv.geometry.spelling import shortest_call
@@ -53,6 +56,7 @@ class Layer:
         return shortest_call(self)
 
 
+FloatArray: TypeAlias = NDArray[np.float64]
 LayerLike: TypeAlias = Layer | ConvGeometry | Mapping[str, Any]
 
 
@@ -91,6 +95,42 @@ class ReceptiveField:
     def pixels_read(self) -> int:
         """Pixels of the field that reach the output; dilation and strides can leave out the others."""
         return math.prod(map(_count_read, self.taps))
+
+    def as_one_layer(self, input_size: IntPerAxis) -> tuple[AxisGeometry, ...]:
+        """The chain as a single layer whose window is the field: where the fields of all outputs lie.
+
+        Parameters
+        ----------
+        input_size
+            Pixels of the input, the same that the field was asked for with.
+
+        Returns
+        -------
+        tuple of AxisGeometry
+            For each axis; ``first(o)`` is where the field of output `o` begins, and ``interior`` holds the outputs
+            that see no padding.
+
+        Raises
+        ------
+        ValueError
+            Where the field was asked for without an input size.
+
+        Examples
+        --------
+        >>> field = receptive_field([Layer(3, strides=2, padding=1)] * 2, input_size=16)
+        >>> (one,) = field.as_one_layer(16)
+        >>> one.effective_kernel, [one.first(o) for o in range(one.output)], one.interior
+        (7, [-3, 1, 5, 9], range(1, 4))
+        """
+        sizes = per_axis("input_size", input_size, len(self.size), at_least=1)
+        outputs = self.output_sizes[-1] if self.output_sizes else sizes
+        if outputs is None or None in self.start:
+            raise ValueError("input_size must be given to receptive_field for the field to have a place")
+        return tuple(
+            AxisGeometry(pixels, span, jump, 1, -start, (count - 1) * jump + start + span - pixels)
+            for pixels, span, jump, start, count in zip(sizes, self.size, self.jump, self.start, outputs, strict=True)
+            if start is not None
+        )
 
     @property
     def coverage(self) -> float:
@@ -173,6 +213,50 @@ def receptive_field(layers: Iterable[LayerLike], input_size: IntPerAxis | None =
         output_sizes=tuple(output_sizes),
         taps=tuple(map(tuple, taps)),
     )
+
+
+def relative_paths(chain: Sequence[AxisGeometry], output: int | None = None) -> FloatArray:
+    """How many ways lead from each pixel to an output through the taps of a chain, along one axis.
+
+    A pixel is read where there is at least one. Ways through the padding of any layer lead to no pixel, which is
+    why outputs at the border may see their field unevenly. Along several axes the numbers multiply.
+
+    Parameters
+    ----------
+    chain
+        The same axis of each layer, first to last, at least one; the outputs of one are the pixels of the next.
+    output
+        Of the last layer; None for all of them together.
+
+    Returns
+    -------
+    ndarray, shape (pixels,)
+        Numbers of ways, divided by the largest; all 0 where no pixel is read.
+
+    Raises
+    ------
+    IndexError
+        Where there is no such output.
+
+    Examples
+    --------
+    >>> chain = [AxisGeometry(7, 3), AxisGeometry(5, 3, dilation=2)]
+    >>> 2 * relative_paths(chain)
+    array([1., 1., 2., 1., 2., 1., 1.])
+    """
+    last = chain[-1].output
+    if output is not None and not 0 <= output < last:
+        raise IndexError(f"output must be at least 0 and below {last}, received {output}")
+    ways: FloatArray = np.ones(last) if output is None else np.zeros(last)
+    if output is not None:
+        ways[output] = 1
+    for axis in reversed(chain):
+        before: FloatArray = np.zeros(axis.input)
+        for k in range(axis.kernel):
+            outputs, pixels = axis.meetings(k)
+            before[pixels.start : pixels.stop : pixels.step] += ways[outputs.start : outputs.stop : outputs.step]
+        ways = before / max(before.max(), 1e-300)  # the numbers themselves grow without bound
+    return ways
 
 
 class _Step(NamedTuple):

@@ -109,7 +109,7 @@ def conv(
             f"padding_mode {padding_mode!r}"
         )
     by_group = weights.reshape(*weights.shape[:-1], geometry.groups, -1)
-    y = _sum_over_taps(images, by_group, geometry, padding_mode, constant_value)
+    y = sum_over_taps(images, by_group, geometry, padding_mode, constant_value)
     return _finished(y, bias, residual, Activation.of(activation, negative_slope), data_format)
 
 
@@ -310,7 +310,7 @@ def conv_transpose(
         )
     # From (F // groups, C) to the (C // groups, F) that one sum takes: split C by groups, then exchange.
     by_group = weights.reshape(*weights.shape[:-1], geometry.groups, -1).swapaxes(-1, -3)
-    y = _sum_over_taps(images, by_group, geometry)
+    y = sum_over_taps(images, by_group, geometry)
     return _finished(y, bias, residual, Activation.of(activation, negative_slope), data_format)
 
 
@@ -379,17 +379,36 @@ def filter2d(
     return y[0] if pixels.ndim == 2 else np.moveaxis(y, 0, -1)
 
 
-def _sum_over_taps(
+def sum_over_taps(
     x: FloatArray,
     weights: FloatArray,
     geometry: ConvGeometry,
     padding_mode: str = "zeros",
     constant_value: float = 0,
 ) -> FloatArray:
-    """The definition: y[o] is the sum over k of x[tap(o, k)] * w[k].
+    """The definition itself, for a geometry of either kind: y[o] is the sum over k of x[tap(o, k)] * w[k].
 
-    `x` is (N, *input_size, C) and `weights` (*kernel_size, C // groups, groups, F // groups); the result is
-    (N, *output_size, F).
+    Parameters
+    ----------
+    x
+        (N, *input_size, C).
+    weights
+        (*kernel_size, C // groups, groups, F // groups).
+    geometry
+        An ordinary or a transposed convolution.
+    padding_mode, constant_value
+        As in `conv`.
+
+    Returns
+    -------
+    ndarray
+        (N, *output_size, F), in the dtype of `x`.
+
+    Examples
+    --------
+    >>> differences = ConvGeometry.of(4, 2)
+    >>> sum_over_taps(np.arange(4.0).reshape(1, 4, 1), np.array([-1.0, 1.0]).reshape(2, 1, 1, 1), differences).ravel()
+    array([1., 1., 1.])
     """
     y = np.zeros((len(x), *geometry.output_size, geometry.out_channels), x.dtype)
     # One more pixel at the end of each axis stands for the padding.

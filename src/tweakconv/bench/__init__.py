@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from tweakconv.bench import run_board
->>> board = run_board(["tiny"], peers=[], rounds=1, echo=lambda text: None)
+>>> board = run_board(["5x5x"], peers=[], rounds=1, echo=lambda text: None)
 >>> [line.name for line in board.lines]
 ['3x3 5x5x1->1', '3x3 5x5x16->16']
 """

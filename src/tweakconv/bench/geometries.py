@@ -1,26 +1,47 @@
-"""The lines of the board: a fixed list of convolutions, each with every number stated."""
+"""A line of the board: one convolution with every number stated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tweakconv.geometry import ConvGeometry
 
-__all__ = ["KINDS", "LINES", "Line", "select_lines"]
+__all__ = ["Line", "in_batches"]
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One convolution to measure: 2-D, float32, batch 1.
+    """One convolution to measure: 2-D, float32.
 
     Pads are symmetric on each axis, because that is what every library on the board can express.
 
+    Attributes
+    ----------
+    kind : str
+        The key of its class.
+    image : tuple of int
+        Height and width of the input.
+    in_channels, out_channels, kernel, strides, dilation_rate, groups
+        As everywhere.
+    pad : tuple of int
+        Rows above and below, columns left and right.
+    bias : bool
+        Whether there is one.
+    shared : bool
+        Whether all channels of a depthwise line have the same filter, as image libraries have it.
+    source : str
+        The network, or the use, that it comes from.
+    batch : int
+        Images in a call.
+    single : bool
+        Whether it is only measured one image at a time, because some libraries take seconds for one.
+
     Examples
     --------
-    >>> line = Line("network", (56, 56), 128, 128, (3, 3), strides=(2, 2), pad=(1, 1))
+    >>> line = Line("strided", (56, 56), 128, 128, (3, 3), strides=(2, 2), pad=(1, 1))
     >>> line.name
     '3x3 stride 2 56x56x128->128'
     >>> line.geometry.output_size
@@ -39,7 +60,10 @@ class Line:
     pad: tuple[int, int] = (0, 0)
     groups: int = 1
     bias: bool = True
-    data_format: str = "channels_last"
+    shared: bool = False
+    source: str = ""
+    batch: int = 1
+    single: bool = False
 
     @property
     def padding(self) -> Pads:
@@ -67,18 +91,18 @@ class Line:
         return 1 < self.groups == self.in_channels == self.out_channels
 
     @property
-    def one_filter(self) -> bool:
-        """Whether this is one filter that passes over an image of one channel, as image libraries know it.
+    def image_filter(self) -> bool:
+        """Whether this is one filter that passes over every channel of an image, as image libraries know it.
 
         The output has the size of the image, and the kernel's middle is at the output's pixel.
         """
-        tweaks = {*self.strides, *self.dilation_rate, self.in_channels, self.out_channels}
-        return tweaks == {1} and self.geometry.output_size == self.image and not self.bias
+        one_filter = self.shared or self.in_channels == self.out_channels == 1
+        return one_filter and self.strides == (1, 1) and self.geometry.output_size == self.image and not self.bias
 
     @property
     def name(self) -> str:
-        """What the board calls this line, made of its numbers."""
-        words = ["depthwise"] if self.depthwise else []
+        """What the board calls this line, made of its numbers; the batch is said elsewhere."""
+        words = ["filter" if self.shared else "depthwise"] if self.depthwise else []
         words.append(_by(self.kernel))
         if self.strides != (1, 1):
             words.append(f"stride {_each(self.strides)}")
@@ -88,27 +112,25 @@ class Line:
             words.append(f"groups {self.groups}")
         size = _by((*self.image, self.in_channels))
         words.append(size if self.depthwise else f"{size}->{self.out_channels}")
-        if self.data_format == "channels_first":
-            words.append("NCHW")
         return " ".join(words)
 
     @property
     def flops(self) -> int:
         """Floating-point operations of the definition: a multiplication and an addition for each product."""
-        return 2 * self.geometry.multiply_adds
+        return 2 * self.batch * self.geometry.multiply_adds
 
     @property
     def read_bytes(self) -> int:
         """Bytes that have to be read at least once: input, weights and bias in float32."""
         height, width = self.image
         weights = self.geometry.parameters + (self.out_channels if self.bias else 0)
-        return 4 * (height * width * self.in_channels + weights)
+        return 4 * (self.batch * height * width * self.in_channels + weights)
 
     @property
     def write_bytes(self) -> int:
         """Bytes that have to be written: the output in float32."""
         height, width = self.geometry.output_size
-        return 4 * height * width * self.out_channels
+        return 4 * self.batch * height * width * self.out_channels
 
 
 def _by(sizes: Sequence[int]) -> str:
@@ -119,67 +141,24 @@ def _each(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else _by(values)
 
 
-#: What the kinds of lines stand for, in the order the board prints them.
-KINDS = {
-    "foundation": "layers of well-known networks",
-    "image": "one-channel images under one filter",
-    "network": "depthwise, grouped, small and channels-first layers",
-    "tiny": "calls so small that the way in costs more than the work",
-}
-
-LINES: tuple[Line, ...] = (
-    Line("foundation", (56, 56), 64, 64, (3, 3), pad=(1, 1)),
-    Line("foundation", (28, 28), 128, 128, (3, 3), pad=(1, 1)),
-    Line("foundation", (56, 56), 128, 128, (3, 3), strides=(2, 2), pad=(1, 1)),
-    Line("foundation", (28, 28), 256, 256, (3, 3), dilation_rate=(2, 2), pad=(2, 2)),
-    Line("foundation", (224, 224), 3, 64, (7, 7), strides=(2, 2), pad=(3, 3)),
-    Line("foundation", (56, 56), 64, 256, (1, 1)),
-    Line("foundation", (14, 14), 256, 1024, (1, 1)),
-    Line("foundation", (28, 28), 64, 64, (5, 5), pad=(2, 2)),
-    Line("image", (1080, 1920), 1, 1, (3, 3), pad=(1, 1), bias=False),
-    Line("image", (1080, 1920), 1, 1, (5, 5), pad=(2, 2), bias=False),
-    Line("image", (1080, 1920), 1, 1, (15, 15), pad=(7, 7), bias=False),
-    Line("network", (112, 112), 96, 96, (3, 3), pad=(1, 1), groups=96),
-    Line("network", (56, 56), 128, 128, (3, 3), pad=(1, 1), groups=32),
-    Line("network", (7, 7), 512, 512, (3, 3), pad=(1, 1)),
-    Line("network", (56, 56), 64, 64, (3, 3), pad=(1, 1), data_format="channels_first"),
-    Line("network", (56, 56), 64, 256, (1, 1), data_format="channels_first"),
-    Line("tiny", (5, 5), 1, 1, (3, 3), pad=(1, 1), bias=False),
-    Line("tiny", (5, 5), 16, 16, (3, 3), pad=(1, 1)),
-)
-
-
-def select_lines(wanted: Sequence[str] | None = None, lines: Sequence[Line] = LINES) -> tuple[Line, ...]:
-    """The lines whose kind, or part of whose name, is among the words in `wanted`.
-
-    Parameters
-    ----------
-    wanted : sequence of str, optional
-        Kinds (``"foundation"``) or parts of names (``"stride 2"``, ``"1x1"``); None means all lines.
-    lines : sequence of Line
-        What to choose from.
+def in_batches(lines: Sequence[Line], batches: Sequence[int]) -> tuple[Line, ...]:
+    """The lines at each of these batch sizes, without those that are only measured one image at a time.
 
     Raises
     ------
     ValueError
-        Where a word matches no line; the message lists the kinds and the names there are.
+        Where nothing is left.
 
     Examples
     --------
-    >>> [line.name for line in select_lines(["dilation", "15x15"])]
-    ['3x3 dilation 2 28x28x256->256', '15x15 1080x1920x1->1']
+    >>> line = Line("images", (1080, 1920), 1, 1, (63, 63), pad=(31, 31), bias=False, single=True)
+    >>> [line.batch for line in in_batches([line, replace(line, single=False)], [1, 8])]
+    [1, 1, 8]
     """
-    if wanted is None:
-        return tuple(lines)
-    chosen: set[Line] = set()
-    for word in wanted:
-        matching = {line for line in lines if word == line.kind or word in line.name}
-        if not matching:
-            kinds = ", ".join(dict.fromkeys(line.kind for line in lines))
-            names = "; ".join(line.name for line in lines)
-            raise ValueError(
-                f"lines: nothing on the board matches {word!r}; give a kind ({kinds}) "
-                f"or a part of one of these names: {names}"
-            )
-        chosen |= matching
-    return tuple(line for line in lines if line in chosen)
+    found = tuple(replace(line, batch=batch) for batch in batches for line in lines if batch == 1 or not line.single)
+    if lines and not found:
+        raise ValueError(
+            f"batch: {'; '.join(line.name for line in lines)} "
+            f"{'is' if len(lines) == 1 else 'are'} measured with batch 1 only, received {', '.join(map(str, batches))}"
+        )
+    return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from tweakconv.bench.limits import fma_peak, stream_seconds
 from tweakconv.compiler.target import TARGETS, runnable_targets
 
-__all__ = ["Machine", "best_cpus", "cpu_name", "measure_machine", "pin"]
+__all__ = ["Machine", "best_cpus", "busy_seconds", "cpu_name", "measure_machine", "pin"]
 
 #: Bytes of each of the two arrays that are copied to measure the memory.
 MEMORY_BYTES = 128 * 2**20
@@ -24,14 +24,18 @@ class Machine:
     ----------
     cpu : str
         The processor's name.
+    system : str
+        The operating system and the kind of machine.
     cpus : int
         How many CPUs this process may use.
     threads : int
         How many threads the measurements, and all contenders, used.
     pinned : tuple of int
         The CPUs they were pinned to; empty where the system does not pin.
+    target : str
+        The instruction set that gave the highest peak, as `tweakconv.compiler.target` names it.
     vector_bits : int
-        The vector width that gave the highest peak.
+        The width of its vectors.
     fma_gflops : float
         Measured peak in 1e9 floating-point operations a second, float32, all threads together.
     memory_gbytes : float
@@ -39,9 +43,11 @@ class Machine:
     """
 
     cpu: str
+    system: str
     cpus: int
     threads: int
     pinned: tuple[int, ...]
+    target: str
     vector_bits: int
     fma_gflops: float
     memory_gbytes: float
@@ -60,9 +66,11 @@ def measure_machine(threads: int, cpus: int, pinned: tuple[int, ...]) -> Machine
     seconds = stream_seconds(MEMORY_BYTES, MEMORY_BYTES, threads)
     return Machine(
         cpu=cpu_name(),
+        system=f"{platform.system()} {platform.machine()}",
         cpus=cpus,
         threads=threads,
         pinned=pinned,
+        target=target,
         vector_bits=TARGETS[target].vector_bits,
         fma_gflops=peak / 1e9,
         memory_gbytes=2 * MEMORY_BYTES / seconds / 1e9,
@@ -98,6 +106,27 @@ def pin(cpus: tuple[int, ...]) -> tuple[int, ...]:
         return ()
     os.sched_setaffinity(0, cpus)
     return cpus
+
+
+def busy_seconds(cpus: tuple[int, ...]) -> float | None:
+    """How long these CPUs have not been idle since the system started, together; None where the system does not say.
+
+    Time that a hypervisor took from them counts as well.
+
+    Examples
+    --------
+    >>> busy_seconds(()) is None
+    True
+    """
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    ticks = {name: [int(number) for number in numbers] for name, *numbers in map(str.split, lines)}
+    own = [ticks[f"cpu{cpu}"] for cpu in cpus if f"cpu{cpu}" in ticks]
+    # user, nice, system, (idle, waiting for disks,) interrupts, soft interrupts, stolen; guests count as user already
+    busy = sum(sum(of_cpu[:3]) + sum(of_cpu[5:8]) for of_cpu in own)
+    return busy / os.sysconf("SC_CLK_TCK") if own else None
 
 
 def _allowed_cpus() -> set[int]:

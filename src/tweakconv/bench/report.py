@@ -4,110 +4,110 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tweakconv.bench.geometries import KINDS
-from tweakconv.bench.results import Board, Entry, LineResult, PeerStatus, Setting, geometric_mean
+from tweakconv.bench.goals import WHOLE_BOARD, ClassSummary, class_summaries, first_few, thread_verdicts, verdicts
+from tweakconv.bench.intervals import Estimate
+from tweakconv.bench.results import Board, LeftOut, LineResult, PeerStatus, Section, Setting, mean
 
-__all__ = ["header", "row", "summary"]
+__all__ = [
+    "absences",
+    "column_titles",
+    "disturbances",
+    "header",
+    "left_out",
+    "machine_lines",
+    "milliseconds",
+    "row",
+    "summary",
+]
 
 #: The share of a line's time that other programs may take before the report says so.
 MOST_WAITING = 0.03
 
-_NAME_WIDTH = 33
+#: Contenders whose times fit beside each other.
+MOST_COLUMNS = 5
+
+_NAME_WIDTH = 38
 _COLUMNS = {
     "ours ms": 9,
-    "GFLOP/s": 9,
+    "GFLOP/s": 8,
     "of limit": 9,
     "best peer": 14,
-    "its ms": 9,
     "ratio": 7,
+    "interval": 14,
     "PyTorch": 8,
-    "our error": 11,
-    "its error": 10,
+    "NCHW": 6,
+    "call": 6,
 }
 
 
 def header(setting: Setting) -> list[str]:
-    """What ran where, what the columns mean, and their headings."""
+    """What ran where, and what the columns mean."""
+    return [
+        *machine_lines(setting),
+        f"float32; medians of {_plural(setting.rounds, 'interleaved round')}, with 95% intervals",
+        "of limit: the share of our time that the operations at the peak (f) or the bytes at a plain loop's speed (b)",
+        "  need, whichever is more; an algorithm that needs fewer operations than the definition goes beyond 100%",
+        "ratio: best peer's time over ours, prepared; PyTorch: its better format's; NCHW: our time in channels_first",
+        "  over that in channels_last; call: time of PyTorch's functional call, which packs the weights, over ours",
+    ]
+
+
+def machine_lines(setting: Setting) -> list[str]:
+    """What it was measured on, and against whom."""
     machine = setting.machine
-    threads = _plural(machine.threads, "thread")
     pinned = f"pinned to CPU {' and '.join(map(str, machine.pinned))}" if machine.pinned else "not pinned"
     return [
-        f"{machine.cpu}, {_plural(machine.cpus, 'CPU')}; measured with {threads}, {pinned}:",
+        f"{machine.cpu}, {machine.target}, {_plural(machine.cpus, 'CPU')}, {machine.system}, {setting.date}; "
+        f"measured with {_plural(machine.threads, 'thread')}, {pinned}:",
         f"  {machine.fma_gflops:.1f} GFLOP/s of multiply-adds in {machine.vector_bits}-bit vectors, "
         f"{machine.memory_gbytes:.1f} GB/s of memory (a copy, read and written together)",
         ", ".join(f"{name} {version}" for name, version in setting.versions.items()),
         *_peers(setting.peers),
-        "",
-        f"float32, batch 1, {threads}; medians of {_plural(setting.rounds, 'interleaved round')}",
-        "of limit: the share of our time that operations at the peak, or bytes at a plain loop's speed, need; the",
-        "  definition's operations are counted, so an algorithm that needs fewer goes beyond 100%",
-        "ratio: best peer's time over ours; PyTorch: its better format's; error: relative RMS against float64",
-        "",
-        _table_row("", _COLUMNS, _COLUMNS.values()),
     ]
+
+
+def column_titles(batch: int, threads: int) -> list[str]:
+    """Which lines follow, and the headings."""
+    return ["", _table_row(f"batch {batch}, {_plural(threads, 'thread')}", _COLUMNS, _COLUMNS.values())]
 
 
 def row(line: LineResult) -> str:
     """One line of the table."""
-    ours, best = line.ours.seconds, line.best()
+    ours, best, ratio = line.seconds, line.best(), line.ratio()
+    share = line.of_limit
     cells = (
-        _milliseconds(ours),
+        milliseconds(ours),
         "-" if ours is None else f"{line.flops / ours / 1e9:.1f}",
-        "-" if ours is None else f"{line.limit_seconds / ours:.0%}",
+        "-" if share is None else f"{share:.0%} {'b' if line.memory_bound else 'f'}",
         "-" if best is None else best.contender,
-        _milliseconds(best.seconds if best else None),
-        _ratio(line.ratio()),
-        _ratio(line.ratio("PyTorch")),
-        _error(line.ours),
-        _error(best),
+        _value(ratio),
+        (ratio.interval if ratio else "") or "-",
+        _value(line.ratio("PyTorch")),
+        _value(line.layouts_ratio),
+        _value(line.functional_ratio),
     )
     return _table_row(line.name, cells, _COLUMNS.values())
 
 
 def summary(board: Board) -> list[str]:
-    """The means of each kind of lines, every contender's time, and who did not compete, with the reason."""
-    parts = [_means(board), _times(board), _absences(board), _disturbances(board)]
+    """The means of each class, the goals, every contender's time, and who did not compete, with the reason."""
+    parts: list[list[str]] = []
+    for section in board.sections:
+        for batch in section.batches:
+            part = section.with_batch(batch)
+            title = f"batch {batch}, {_plural(section.setting.machine.threads, 'thread')}"
+            parts += [_means(part, title), _times(part, title)]
+    parts += [
+        [str(verdict) for verdict in thread_verdicts(board)],
+        absences(board),
+        left_out(board),
+        disturbances(board),
+    ]
     return [text for part in parts if part for text in ("", *part)]
 
 
-def _peers(peers: Sequence[PeerStatus]) -> list[str]:
-    present = [f"{peer.title} {peer.version}" for peer in peers if peer.version and not peer.note]
-    absent = [f"{peer.title}: {peer.note}" for peer in peers if peer.note]
-    return [f"against {', '.join(present)}" if present else "against nobody", *absent]
-
-
-def _means(board: Board) -> list[str]:
-    lines: list[str] = []
-    for kind, meaning in KINDS.items():
-        of_kind = [line for line in board.lines if line.kind == kind]
-        means = [_mean(of_kind, rival, family) for rival, family in (("the best peer", ""), ("PyTorch", "PyTorch"))]
-        if any(means):
-            lines += [f"{kind}: {meaning}", *filter(None, means)]
-    return lines
-
-
-def _mean(lines: Sequence[LineResult], rival: str, family: str) -> str:
-    ratios = {line.name: ratio for line in lines if (ratio := line.ratio(family)) is not None}
-    mean = geometric_mean(ratios.values())
-    if mean is None:
-        return ""
-    worst = min(ratios, key=ratios.__getitem__)
-    return f"  ratio to {rival}: geometric mean {mean:.2f}, lowest {ratios[worst]:.2f} ({worst})"
-
-
-def _times(board: Board) -> list[str]:
-    names = list(dict.fromkeys(entry.contender for line in board.lines for entry in line.entries))
-    if len(names) < 2:
-        return []
-    widths = [max(len(name), 8) + 1 for name in names]
-    rows = [_table_row("milliseconds of everybody", names, widths)]
-    for line in board.lines:
-        rows.append(_table_row(line.name, [_milliseconds(entry.seconds) for entry in line.entries], widths))
-    return rows
-
-
-def _absences(board: Board) -> list[str]:
-    """Each reason once, with the lines it was given for."""
+def absences(board: Board) -> list[str]:
+    """Who has no time where: each reason once, with the lines it was given for."""
     lines: dict[tuple[str, str], list[str]] = {}
     for line in board.lines:
         for entry in line.entries:
@@ -119,19 +119,45 @@ def _absences(board: Board) -> list[str]:
     ]
 
 
-def _disturbances(board: Board) -> list[str]:
+def left_out(board: Board) -> list[str]:
+    """Ways of libraries that are not precise enough to count: how many lines, how large errors, and what they took.
+
+    Where one would have been the quickest, the line is named with its time.
+    """
+    ways: dict[tuple[str, str], list[tuple[LineResult, LeftOut]]] = {}
+    for line in board.lines:
+        for entry in line.entries:
+            for way in entry.left_out:
+                if way.seconds is not None:
+                    ways.setdefault((entry.contender, way.how), []).append((line, way))
+    found = []
+    for (contender, how), cases in ways.items():
+        worst = max(way.error or 0.0 for _, way in cases)
+        text = f"{contender} with {how}: not float32 on {_plural(len(cases), 'line')}, relative error up to {worst:.0e}"
+        quicker = [
+            f"{line.name} {milliseconds(way.seconds)} ms"
+            for line, way in cases
+            if (best := line.best()) is not None and (way.seconds or 0.0) < (best.seconds or 0.0)
+        ]
+        found.append(text + (f"; it would be the quickest peer on {first_few(quicker)}" if quicker else ""))
+    return found
+
+
+def disturbances(board: Board) -> list[str]:
+    """What makes the findings less sure."""
+    found = []
     waiting = [line.waiting for line in board.lines if line.waiting is not None and line.waiting > MOST_WAITING]
-    if not waiting:
-        return []
-    lines = _plural(len(waiting), "line")
-    return [f"other programs had the CPU for up to {max(waiting):.0%} of the time ({lines}): measure again in peace"]
+    if waiting:
+        lines = _plural(len(waiting), "line")
+        found.append(f"other programs had the CPU for up to {max(waiting):.0%} of the time ({lines}): measure in peace")
+    restless = sorted({name for line in board.lines for name in line.restless})
+    if restless:
+        found.append(f"threads that went on spinning into the next turn: {', '.join(restless)}")
+    return found
 
 
-def _table_row(name: str, cells: Iterable[str], widths: Iterable[int]) -> str:
-    return f"{name:{_NAME_WIDTH}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-
-
-def _milliseconds(seconds: float | None) -> str:
+def milliseconds(seconds: float | None) -> str:
+    """A time in milliseconds with three or four digits."""
     if seconds is None:
         return "-"
     value = 1e3 * seconds
@@ -139,12 +165,64 @@ def _milliseconds(seconds: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _peers(peers: Sequence[PeerStatus]) -> list[str]:
+    present = [f"{peer.title} {peer.version}" for peer in peers if peer.version and not peer.note]
+    absent = [f"{peer.title}: {peer.note}" for peer in peers if peer.note]
+    return [f"against {', '.join(present)}" if present else "against nobody", *absent]
 
 
-def _error(entry: Entry | None) -> str:
-    return "-" if entry is None or entry.error is None else f"{entry.error:.1e}"
+def _means(part: Section, title: str) -> list[str]:
+    whole = mean(part.lines)
+    if whole is None:
+        return []
+    lines = [f"{title}: geometric means of the ratios, with 95% intervals"]
+    for summary_of_class in class_summaries(part.lines):
+        lines += _of_class(summary_of_class)
+    pytorch = mean(part.lines, "PyTorch")
+    lines.append(f"whole board: best peer {whole} (goal {WHOLE_BOARD}){_and_pytorch(pytorch)}")
+    return lines + [str(verdict) for verdict in verdicts(part.lines)]
+
+
+def _of_class(of_class: ClassSummary) -> list[str]:
+    known, lowest = of_class.line_class, of_class.lowest
+    if of_class.best is None:
+        return []
+    worst = "" if lowest is None else f"; lowest {_value(lowest.ratio())} ({lowest.name})"
+    return [
+        f"{known.key}: {known.meaning}",
+        f"  best peer {of_class.best}{_and_pytorch(of_class.pytorch)}{worst}",
+        f"  goal: {known.goal}" + (f"; {of_class.kept} of {of_class.judged} lines" if of_class.judged else ""),
+    ]
+
+
+def _and_pytorch(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f", PyTorch {estimate}"
+
+
+def _times(part: Section, title: str) -> list[str]:
+    names = list(dict.fromkeys(entry.contender for line in part.lines for entry in line.entries))
+    if len(names) <= len(part.lines[0].ours):
+        return []
+    half = (len(names) + 1) // 2
+    columns = [names] if len(names) <= MOST_COLUMNS else [names[:half], names[half:]]
+    return [text for few in columns for text in _times_of(part, title, few)]
+
+
+def _times_of(part: Section, title: str, names: Sequence[str]) -> list[str]:
+    widths = [max(len(name), 8) + 1 for name in names]
+    rows = [_table_row(f"{title}: milliseconds", names, widths)]
+    for line in part.lines:
+        seconds = {entry.contender: entry.seconds for entry in line.entries}
+        rows.append(_table_row(line.name, [milliseconds(seconds.get(name)) for name in names], widths))
+    return rows
+
+
+def _table_row(name: str, cells: Iterable[str], widths: Iterable[int]) -> str:
+    return f"{name:{_NAME_WIDTH}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.value:.2f}"
 
 
 def _plural(count: int, noun: str) -> str:

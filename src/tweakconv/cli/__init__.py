@@ -1,11 +1,17 @@
-"""The command line: ``tweakconv size``, ``run``, ``kernels`` and ``bench``."""
+"""The command line: ``tweakconv size``, ``run``, ``kernels``, ``animate``, ``plot``, ``explore``, ``bench``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Final
 
 from tweakconv.cli.ending import run_to_status
+
+_EXTRAS: Final = {
+    "cli": ("click", "PIL", "imagecodecs", "tifffile"),
+    "view": ("matplotlib", "resvg_py", "starlette", "uvicorn", "anyio"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,4 +33,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = import_module("tweakconv.cli.commands").run(arguments)
         return status
 
-    return run_to_status(work, program="tweakconv", extra="cli", modules={"click", "PIL", "imagecodecs", "tifffile"})
+    return run_to_status(work, program="tweakconv", extras=_EXTRAS)

@@ -11,7 +11,7 @@ import click
 
 import tweakconv
 
-_COMMANDS: Final = ("size", "run", "kernels", "bench")
+_COMMANDS: Final = ("size", "run", "kernels", "animate", "plot", "explore", "bench")
 
 
 def run(arguments: Sequence[str] | None) -> int:

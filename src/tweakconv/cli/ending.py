@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 REFUSED: Final = 2
@@ -15,7 +15,7 @@ _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE: Final = 1  # as click does where it meets one
 
 
-def run_to_status(work: Callable[[], int], *, program: str, extra: str, modules: Collection[str]) -> int:
+def run_to_status(work: Callable[[], int], *, program: str, extras: Mapping[str, Collection[str]]) -> int:
     """Call `work` and return the exit status of the program.
 
     Parameters
@@ -24,13 +24,13 @@ def run_to_status(work: Callable[[], int], *, program: str, extra: str, modules:
         Imports what it needs by itself, and returns a status.
     program
         Whose name the line on stderr begins with.
-    extra, modules
-        The extra of this package that the program needs, and the modules that it brings.
+    extras
+        The extras of this package that the program needs, and the modules that each brings.
 
     Returns
     -------
     int
-        That of `work`; 2 after one line on stderr where one of `modules` is not installed; 130 after Ctrl-C; 1
+        That of `work`; 2 after one line on stderr where one of those modules is not installed; 130 after Ctrl-C; 1
         where nobody reads the output any more.
     """
     try:
@@ -39,7 +39,8 @@ def run_to_status(work: Callable[[], int], *, program: str, extra: str, modules:
         return status
     except ModuleNotFoundError as missing:
         name = (missing.name or "").partition(".")[0]
-        if name not in modules:
+        extra = next((extra for extra, modules in extras.items() if name in modules), None)
+        if extra is None:
             raise
         sys.stderr.write(
             f'{program}: {name} is not installed; run: pip install "tweakconv[{extra}]", '

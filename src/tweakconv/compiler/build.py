@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.llvm_lock import llvm_lock
+from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:
     from tweakconv.compiler import jit
@@ -50,23 +52,39 @@ def build(choice: Choice) -> Built:
     return built._replace(choice=choice)  # the reason is this call's own
 
 
+def load(text: str, functions: tuple[str, ...], target: Target) -> jit.Loaded:
+    """The compiled code of a module of LLVM assembly: from disk, else by compiling."""
+    from tweakconv.compiler import jit  # noqa: PLC0415
+
+    with llvm_lock:
+        return jit.Loaded(_code((functions, text), lambda: text, target)[0], functions)
+
+
 def forget() -> None:
     """Drop what is kept in memory; the next use loads it from disk or compiles it."""
     _built.clear()
 
 
 def _build(choice: Choice) -> Built:
-    from tweakconv.compiler import cache, jit  # noqa: PLC0415 - LLVM is loaded when code is first needed
+    from tweakconv.compiler import jit  # noqa: PLC0415 - LLVM is loaded when code is first needed
 
     start = time.perf_counter()
-    key = cache.key(choice.algorithm, choice.plan)
-    code = cache.read(key)
-    origin = "loaded from disk"
-    if code is None:
-        origin = "compiled"
-        code = jit.compile_module(choice.schedule.emit(choice.plan), choice.plan.target)
-        cache.write(key, code)
+    plan = choice.plan
+    code, origin = _code((choice.algorithm, plan), lambda: choice.schedule.emit(plan), plan.target)
     return Built(choice, jit.Loaded(code), origin, time.perf_counter() - start)
+
+
+def _code(parts: tuple[object, ...], text: Callable[[], str], target: Target) -> tuple[bytes, str]:
+    """The machine code that `parts` name, and where it came from."""
+    from tweakconv.compiler import cache, jit  # noqa: PLC0415
+
+    key = cache.key(*parts)
+    code = cache.read(key)
+    if code is not None:
+        return code, "loaded from disk"
+    code = jit.compile_module(text(), target)
+    cache.write(key, code)
+    return code, "compiled"
 
 
 _built: OrderedDict[tuple[str, object], Built] = OrderedDict()

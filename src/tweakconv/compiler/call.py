@@ -1,8 +1,8 @@
 """How compiled code is called: what one call hands over, whichever schedule made the code.
 
-The code's one function is ``run(x, w, bias, y, residual, integers, counter, window, flags)``: addresses of the first
+The code's one function is ``run(x, w, bias, y, residual, integers, shared, window, flags)``: addresses of the first
 elements of input, packed weights, packed bias, output and residual, which where there is none may be anything; of the
-schedule's run-time integers; of a counter that the threads of a call share; and of each thread's own working space.
+schedule's run-time integers; of the integers that the threads of a call share; and of each thread's own working space.
 """
 
 from __future__ import annotations
@@ -15,7 +15,22 @@ FINITE = 1
 """Flag of a call: every weight is finite, so kernel rows in the padding add nothing."""
 
 ALONE = 2
-"""Flag of a call: no other thread runs it, so the code itself sets the shared counter to zero."""
+"""Flag of a call: no other thread runs it, so the code itself sets the number of the next task to zero."""
+
+
+class Shared:
+    """Where in the shared integers of a call what stands; all are zero at first but for the addresses.
+
+    The code takes numbered tasks; those that build on others wait until these have been announced. The first of
+    ``LOADED`` and ``USED`` counts for even rounds of such tasks, the second for odd ones.
+    """
+
+    TICKET = 0  # the next task
+    SPACE = 1  # address of working space that the threads share
+    AWAIT = 2  # address of ``await(counter, number)``, which waits until a counter has reached a number
+    LOADED = 4
+    USED = 6
+    COUNT = 8
 
 
 class Border(NamedTuple):
@@ -75,3 +90,10 @@ class Call(NamedTuple):
     threads: int
     border: Border | None = None
     pieces: tuple[Piece, ...] = ()
+
+
+class Space(NamedTuple):
+    """Bytes of working space: each thread's own, and what the threads of a call share."""
+
+    own: int
+    shared: int = 0

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tweakconv.compiler.schedules.direct import DirectPlan
+    from tweakconv.compiler.schedules.rows import RowsPlan
     from tweakconv.compiler.schedules.winograd import WinogradPlan
 
-ALGORITHMS = ("auto", "direct", "grouped", "winograd")
+ALGORITHMS = ("auto", "direct", "grouped", "rows", "winograd")
 
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
@@ -29,7 +30,7 @@ class Choice(NamedTuple):
 
     algorithm: str
     schedule: ModuleType
-    plan: DirectPlan | WinogradPlan
+    plan: DirectPlan | RowsPlan | WinogradPlan
     reason: str
 
 
@@ -80,10 +81,12 @@ def choose(
 
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> tuple[str, str]:
-    from tweakconv.compiler.schedules import direct, grouped, winograd  # noqa: PLC0415
+    from tweakconv.compiler.schedules import direct, grouped, rows, winograd  # noqa: PLC0415
 
     if grouped.applies(spec, target):
         return "grouped", "groups are smaller than a vector; its lanes hold the channels of several"
+    if rows.applies(spec, target):
+        return "rows", "there is one output channel a group; neighbouring output rows share the input rows they read"
     lanes = f"vector lanes hold {'output channels' if spec.channels_last else 'output columns'}"
     if out_size is None or not winograd.applies(spec, target):
         return "direct", f"it computes every geometry; {lanes}"

@@ -86,6 +86,7 @@ class Builder:
         self.digits = {"float": 24, "double": 53}[element]
         self.exponent_bias = {"float": 127, "double": 1023}[element]
         self.lanes = target.lanes(self.element_bytes)
+        self.line_elements = 64 // self.element_bytes
         self._functions: list[str] = []
         self._lines: list[str] = []
         self._declared: set[str] = set()
@@ -168,6 +169,11 @@ class Builder:
         address = self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {index}")
         return self._new("i64", f"load i64, ptr {address.ref}, align 8")
 
+    def load_address(self, pointer: Value, index: int) -> Value:
+        """The address at `index` of an array of integers."""
+        number = self.load_integer(pointer, index)
+        return self._new("ptr", f"inttoptr i64 {number.ref} to ptr")
+
     def integer_at(self, pointer: Value, index: Value | int) -> Value:
         """The address of the integer at `index` of an array of integers."""
         return self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {self._value(index).ref}")
@@ -175,6 +181,19 @@ class Builder:
     def next_ticket(self, counter: Value) -> Value:
         """Take the next number from a counter that several threads share."""
         return self._new("i64", f"atomicrmw add ptr {counter.ref}, i64 1 monotonic, align 8")
+
+    def announce(self, counter: Value) -> None:
+        """Add one to a shared counter, after all that this thread has written."""
+        self._new("i64", f"atomicrmw add ptr {counter.ref}, i64 1 acq_rel, align 8")
+
+    def call_address(self, function: Value, *arguments: Value) -> None:
+        """Call a function without a result by its address."""
+        self._lines.append(f"  call void {function.ref}({', '.join(self._typed(a) for a in arguments)})")
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for the cache line of an address, which need not be one, to be brought to the second-level cache."""
+        self._declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 0, i32 2, i32 1)")
 
     def load(self, pointer: Value, lanes: int = 1) -> Value:
         """Load a scalar (one lane) or a vector from an address aligned to an element."""

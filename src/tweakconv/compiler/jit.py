@@ -32,14 +32,27 @@ def assembly(text: str, target: Target) -> str:
 
 
 class Loaded:
-    """Machine code in memory, and its function ``run``; it stays as long as this object."""
+    """Machine code in memory, and some of its functions; it stays as long as this object."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, code: bytes, functions: tuple[str, ...] = ("run",)) -> None:
         with llvm_lock:
-            builder = llvm.JITLibraryBuilder().add_object_img(code).export_symbol("run")
+            builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+            for name in functions:
+                builder.export_symbol(name)
             self._tracker = builder.link(_linker(), f"tweakconv{next(_names)}")
-        prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8, ctypes.c_int64)
-        self.run: Any = prototype(self._tracker["run"])
+
+    def address(self, name: str = "run") -> int:
+        """Where a function begins."""
+        return int(self._tracker[name])
+
+    def function(self, name: str, *types: Any) -> Any:
+        """A function that takes arguments of some types and returns nothing, which Python can call."""
+        return ctypes.CFUNCTYPE(None, *types)(self.address(name))
+
+    @functools.cached_property
+    def run(self) -> Any:
+        """The function that `call` tells of."""
+        return self.function("run", *[ctypes.c_void_p] * 8, ctypes.c_int64)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ def main() -> int:
         return status
 
     brought = {"matplotlib", "scipy", "PIL", "imagecodecs", "tifffile"}
-    return run_to_status(work, program="tweakconv.demo", extra="demo", modules=brought)
+    return run_to_status(work, program="tweakconv.demo", extras={"demo": brought})
 
 
 if __name__ == "__main__":

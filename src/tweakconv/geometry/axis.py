@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tweakconv.geometry.arguments import integer
 from tweakconv.geometry.padding import extend
 from tweakconv.geometry.spelling import shortest_call
-from tweakconv.geometry.unread import UnreadPixels
+from tweakconv.geometry.unread import UnreadPixels, pixels_at
 
 
 def effective_kernel(kernel: int, dilation: int) -> int:
@@ -95,6 +95,17 @@ class AxisGeometry:
         return self.input_dilation * (self.input - 1) + 1
 
     @property
+    def positions(self) -> range:
+        """Every position there is: the padding, the pixels and the gaps between them, cropped ones included.
+
+        Examples
+        --------
+        >>> AxisGeometry(input=4, kernel=2, pad_lo=1, pad_hi=-1).positions
+        range(-1, 4)
+        """
+        return range(-max(self.pad_lo, 0), self.effective_input + max(self.pad_hi, 0))
+
+    @property
     def slack(self) -> int:
         """How many positions the window can move within the padded input."""
         return self.effective_input + self.pad_lo + self.pad_hi - self.effective_kernel
@@ -179,7 +190,31 @@ class AxisGeometry:
         >>> axis.tap(0, 1), axis.tap(0, 0), axis.tap(0, 0, "wrap")
         (0, None, 3)
         """
-        position = self.position(o, k)
+        return self.pixel(self.position(o, k), padding_mode)
+
+    def pixel(self, position: int, padding_mode: str = "zeros") -> int | None:
+        """Pixel whose value is read at `position`, any integer; None where none is.
+
+        Parameters
+        ----------
+        position
+            Along the spread-out input, 0 at the first pixel.
+        padding_mode
+            As in `tap`.
+
+        Raises
+        ------
+        ValueError
+            For a `padding_mode` that is unknown or does not go with input dilation.
+
+        Examples
+        --------
+        >>> axis = AxisGeometry(input=3, kernel=3, pad_lo=2, pad_hi=1)
+        >>> [axis.pixel(position) for position in axis.positions]
+        [None, None, 0, 1, 2, None]
+        >>> [axis.pixel(position, "reflect") for position in axis.positions]
+        [2, 1, 0, 1, 2, 1]
+        """
         if self.input_dilation == 1:
             return extend(position, self.input, padding_mode)
         if padding_mode not in ("zeros", "constant"):
@@ -193,6 +228,30 @@ class AxisGeometry:
     def taps(self, o: int, padding_mode: str = "zeros") -> tuple[int | None, ...]:
         """Pixel that meets each weight in output `o`, in the order of the weights; see `tap`."""
         return tuple(self.tap(o, k, padding_mode) for k in range(self.kernel))
+
+    def meetings(self, k: int) -> tuple[range, range]:
+        """The outputs in which weight `k` meets a pixel, and the pixel in each: the tap map, weight by weight.
+
+        Both are empty for a weight that stands over padding or gaps wherever the window is.
+
+        Raises
+        ------
+        IndexError
+            Where there is no such weight.
+
+        Examples
+        --------
+        >>> axis = AxisGeometry(input=5, kernel=3, stride=2, pad_lo=1, pad_hi=1)
+        >>> axis.meetings(0), axis.meetings(1)
+        ((range(1, 3), range(1, 4, 2)), (range(0, 3), range(0, 5, 2)))
+        """
+        start = self.position(0, k)
+        pixels = pixels_at(self, start, self.position(self.output - 1, k) + 1, self.stride)
+        if not pixels:
+            return range(0), range(0)
+        outputs = [(pixel * self.input_dilation - start) // self.stride for pixel in (pixels[0], pixels[-1])]
+        apart = pixels.step * self.input_dilation // self.stride
+        return range(outputs[0], outputs[1] + 1, apart), pixels
 
     def unread(self) -> UnreadPixels:
         """Which pixels no output reads, and why.

@@ -221,10 +221,21 @@ class ConvGeometry:
     def __repr__(self) -> str:
         return shortest_call(self)
 
+    def _repr_svg_(self) -> str | None:
+        """A picture of it, for notebooks; None where it is too large for one."""
+        from tweakconv.view.notebook import geometry_picture  # noqa: PLC0415 - only notebooks pay for it
+
+        return geometry_picture(self)
+
     @property
     def rank(self) -> int:
         """Number of spatial axes."""
         return len(self.axes)
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether it is a transposed convolution, written as the ordinary one that computes the same."""
+        return any(axis.flipped for axis in self.axes)
 
     @property
     def input_size(self) -> tuple[int, ...]:

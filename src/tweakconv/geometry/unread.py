@@ -62,19 +62,19 @@ class UnreadPixels:
         lattice, gap = [], []
         for remainder in range(min(axis.stride, stop - start)):
             if remainder not in first_tap:
-                lattice.append(_pixels(axis, start + remainder, stop, axis.stride))
+                lattice.append(pixels_at(axis, start + remainder, stop, axis.stride))
                 continue
             # Each tap reads one position per output; what it does not reach, the next tap of its kind may.
             reached = start + remainder
             for k in range(first_tap[remainder], axis.kernel, period):
                 tap = start + k * axis.dilation
-                gap.append(_pixels(axis, reached, tap, axis.stride))
+                gap.append(pixels_at(axis, reached, tap, axis.stride))
                 reached = tap + axis.output * axis.stride
-            gap.append(_pixels(axis, reached, stop, axis.stride))
+            gap.append(pixels_at(axis, reached, stop, axis.stride))
         return cls(
             axis,
-            head=_pixels(axis, 0, start),
-            tail=_pixels(axis, stop, axis.effective_input),
+            head=pixels_at(axis, 0, start),
+            tail=pixels_at(axis, stop, axis.effective_input),
             lattice=tuple(filter(None, lattice)),
             gap=tuple(filter(None, gap)),
         )
@@ -137,7 +137,8 @@ class UnreadPixels:
         axis = self.axis
         common = math.gcd(axis.stride, axis.dilation)
         if axis.kernel < axis.stride // common:
-            return f"{axis.kernel} taps cannot reach all of the {axis.stride} positions in a stride"
+            taps = "1 tap" if axis.kernel == 1 else f"{axis.kernel} taps"
+            return f"{taps} cannot reach all of the {axis.stride} positions in a stride"
         return f"stride {axis.stride} and dilation {axis.dilation} share the factor {common}"
 
 
@@ -163,8 +164,15 @@ step of 2 does not fit.
         return "\n".join(f"{axis_name(axis, len(words))}: {text}" for axis, text in enumerate(words))
 
 
-def _pixels(axis: AxisGeometry, start: int, stop: int, step: int = 1) -> range:
-    """The pixels that stand at the positions start, start + step, ... below stop."""
+def pixels_at(axis: AxisGeometry, start: int, stop: int, step: int = 1) -> range:
+    """The pixels that stand at the positions start, start + step, ... below stop.
+
+    Examples
+    --------
+    >>> from tweakconv.geometry import AxisGeometry
+    >>> pixels_at(AxisGeometry(input=5, kernel=3, input_dilation=2), -1, 9, 3)
+    range(1, 5, 3)
+    """
     start = start if start >= 0 else start % step
     stop = min(stop, axis.effective_input)
     spacing = axis.input_dilation

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from tweakconv.bench.contender import Contender
 
@@ -24,7 +25,8 @@ class Peer:
     title : str
         The name of the library.
     adapter : str
-        Our module for it, which imports the library and has ``contenders(threads)``.
+        Our module for it, which imports the library and has ``contenders(threads)``, and ``functional(threads)``
+        where the board compares its functional call too.
     needs : tuple of str
         The modules that have to be importable.
     distributions : tuple of str
@@ -55,9 +57,17 @@ class Peer:
 
     def contenders(self, threads: int) -> tuple[Contender, ...]:
         """What it sends to the board, set to this number of threads. Imports the library."""
-        module = importlib.import_module(f"tweakconv.bench.peers.{self.adapter}")
-        contenders: tuple[Contender, ...] = module.contenders(threads)
+        contenders: tuple[Contender, ...] = self._module.contenders(threads)
         return contenders
+
+    def functional(self, threads: int) -> tuple[Contender, ...]:
+        """Its call that takes the weights each time, where the board knows one. Imports the library."""
+        call = getattr(self._module, "functional", None)
+        return () if call is None else (call(threads),)
+
+    @property
+    def _module(self) -> ModuleType:
+        return importlib.import_module(f"tweakconv.bench.peers.{self.adapter}")
 
 
 PEERS: tuple[Peer, ...] = (
@@ -65,7 +75,8 @@ PEERS: tuple[Peer, ...] = (
     Peer("onnxruntime", "ONNX Runtime", "onnx_runtime", ("onnxruntime", "onnx"), ("onnxruntime", "onnx")),
     Peer("openvino", "OpenVINO", "openvino_cpu", ("openvino",), ("openvino",)),
     Peer("ncnn", "ncnn", "ncnn_cpu", ("ncnn",), ("ncnn",)),
-    Peer("opencv", "OpenCV", "opencv", ("cv2",), ("opencv-python-headless",)),
+    Peer("mnn", "MNN", "mnn_cpu", ("MNN", "onnx"), ("MNN", "onnx")),
+    Peer("opencv", "OpenCV", "opencv", ("cv2", "onnx"), ("opencv-python-headless", "onnx")),
     Peer("scipy", "SciPy", "scipy_filters", ("scipy",), ("scipy",)),
 )
 

@@ -2,8 +2,8 @@
 
 The net has one layer, whose weights ncnn packs when it loads them. The input is packed beforehand as ncnn's
 layers hand it to each other (16, 8 or 4 channels interleaved, what the processor's vectors hold), and the
-output is left packed. Everything is in float32: the half-precision modes are off. Winograd is on, as it is
-by default.
+output is left packed. ncnn takes one image at a time: a batch is as many calls. Everything is in float32: the
+half-precision modes are off. Winograd is on, as it is by default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tweakconv.bench.contender import Contender, Prepared
+from tweakconv.bench.contender import Contender, Prepared, Ways
 from tweakconv.bench.problem import Problem
 from tweakconv.compiler.target import TARGETS, runnable_targets
 
@@ -46,23 +46,31 @@ class _Ncnn:
     threads: int
     name: str = "ncnn"
 
-    def prepare(self, problem: Problem) -> Prepared:
-        ncnn, net = self.ncnn, self._net(problem)
+    def ways(self, problem: Problem) -> Ways:
         pack = _pack(problem.line.in_channels)
-        values = problem.nchw[0]  # a Mat does not keep alive the array it was made of
-        x = _packed(ncnn, ncnn.Mat(values).clone(), pack)
+        return {f"{pack} channels interleaved": lambda: self._packed(problem, pack)}
+
+    def _packed(self, problem: Problem, pack: int) -> Prepared:
+        ncnn, net = self.ncnn, self._net(problem)
+        planes = problem.nchw  # a Mat does not keep alive the array it was made of
+        images = [_packed(ncnn, ncnn.Mat(values).clone(), pack) for values in planes]
 
         def run() -> Any:
-            extractor = net.create_extractor()
-            extractor.input("x", x)
-            return extractor.extract("y", _AS_IT_IS)[1]
+            results = []
+            for image in images:
+                extractor = net.create_extractor()
+                extractor.input("x", image)
+                results.append(extractor.extract("y", _AS_IT_IS)[1])
+            return results
 
-        return Prepared(run, lambda y: _to_nhwc(ncnn, y), how=f"{pack} channels interleaved")
+        def to_nhwc(results: Any) -> NDArray[np.floating]:
+            return np.stack([np.array(_packed(ncnn, y, 1)) for y in results]).transpose(0, 2, 3, 1)
+
+        return Prepared(run, to_nhwc)
 
     def _net(self, problem: Problem) -> Any:
         net = self.ncnn.Net()
         net.opt.num_threads = self.threads
-        net.opt.openmp_blocktime = 0
         net.opt.use_vulkan_compute = False
         for mode in _HALF_PRECISION:
             setattr(net.opt, mode, False)
@@ -114,8 +122,3 @@ def _packed(ncnn: Any, mat: Any, pack: int) -> Any:
     packed = ncnn.Mat()
     ncnn.convert_packing(mat, packed, pack)
     return packed
-
-
-def _to_nhwc(ncnn: Any, y: Any) -> NDArray[np.floating]:
-    channels_first: NDArray[np.floating] = np.array(_packed(ncnn, y, 1))
-    return channels_first.transpose(1, 2, 0)[None]

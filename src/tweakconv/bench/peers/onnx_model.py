@@ -30,8 +30,12 @@ def onnx_model(problem: Problem) -> bytes:
     graph = helper.make_graph(
         [node],
         "line",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, line.in_channels, *line.image))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, line.out_channels, *line.geometry.output_size))],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (line.batch, line.in_channels, *line.image))],
+        [
+            helper.make_tensor_value_info(
+                "y", TensorProto.FLOAT, (line.batch, line.out_channels, *line.geometry.output_size)
+            )
+        ],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )
     opset = helper.make_opsetid("", OPSET)

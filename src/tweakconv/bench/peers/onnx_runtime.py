@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tweakconv.bench.contender import Contender, Prepared, fastest
+from tweakconv.bench.contender import Contender, Prepared, Ways
 from tweakconv.bench.peers.onnx_model import onnx_model
 from tweakconv.bench.problem import Problem
 
@@ -31,14 +31,12 @@ class _OnnxRuntime:
     threads: int
     name: str = "ONNX Runtime"
 
-    def prepare(self, problem: Problem) -> Prepared:
+    def ways(self, problem: Problem) -> Ways:
         model, levels = onnx_model(problem), self.ort.GraphOptimizationLevel
-        return fastest(
-            {
-                "all": self._way(problem, model, levels.ORT_ENABLE_ALL),
-                "extended": self._way(problem, model, levels.ORT_ENABLE_EXTENDED),
-            }
-        )
+        return {
+            "all": lambda: self._way(problem, model, levels.ORT_ENABLE_ALL),
+            "extended": lambda: self._way(problem, model, levels.ORT_ENABLE_EXTENDED),
+        }
 
     def _way(self, problem: Problem, model: bytes, level: Any) -> Prepared:
         ort = self.ort
@@ -46,7 +44,6 @@ class _OnnxRuntime:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = level
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         binding = session.io_binding()
         binding.bind_ortvalue_input("x", ort.OrtValue.ortvalue_from_numpy(problem.nchw))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tweakconv.bench.contender import Contender, Prepared, fastest
+from tweakconv.bench.contender import Contender, Prepared, Ways
 from tweakconv.bench.problem import Problem
 
 __all__ = ["contenders"]
@@ -34,8 +34,8 @@ class _OpenVino:
     threads: int
     name: str = "OpenVINO"
 
-    def prepare(self, problem: Problem) -> Prepared:
-        return fastest({"NHWC": self._way(problem, last=True), "NCHW": self._way(problem, last=False)})
+    def ways(self, problem: Problem) -> Ways:
+        return {"NHWC": lambda: self._way(problem, last=True), "NCHW": lambda: self._way(problem, last=False)}
 
     def _way(self, problem: Problem, *, last: bool) -> Prepared:
         ov = self.ov
@@ -60,7 +60,7 @@ class _OpenVino:
 
 def _model(ov: Any, problem: Problem) -> Any:
     line, weights, operations = problem.line, problem.oihw, ov.opset13
-    x = operations.parameter((1, line.in_channels, *line.image), np.float32)
+    x = operations.parameter((line.batch, line.in_channels, *line.image), np.float32)
     tweaks = {
         "strides": line.strides,
         "pads_begin": line.pad,

@@ -8,6 +8,8 @@ In each format the quickest of these ways runs, found anew for each line:
 - ``blocked`` (contiguous format only): ``torch.utils.mkldnn.to_mkldnn``, with the weights prepacked, the input kept
   as an oneDNN tensor and the output left in oneDNN's blocked layout.
 
+What the functional call is compared with is ``plain`` in the quicker of the two formats.
+
 ``torch.jit.optimize_for_inference`` reaches the same oneDNN code, and is slower than the best of these on every
 line (PyTorch 2.13: by 15 to 50 %).
 """
@@ -20,24 +22,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tweakconv.bench.contender import Contender, Prepared, fastest
+from tweakconv.bench.contender import Contender, Prepared, Ways
 from tweakconv.bench.problem import Problem
 
-__all__ = ["contenders"]
+__all__ = ["contenders", "functional"]
 
 
 def contenders(threads: int) -> tuple[Contender, ...]:
     """PyTorch in channels_last and in contiguous format."""
+    torch, mode = _started(threads)
+    return (
+        _PyTorch("PyTorch NHWC", torch, torch.channels_last, mode),
+        _PyTorch("PyTorch NCHW", torch, torch.contiguous_format, mode),
+    )
+
+
+def functional(threads: int) -> Contender:
+    """``torch.nn.functional.conv2d``, to which the weights are handed at each call."""
+    return _Functional(*_started(threads))
+
+
+def _started(threads: int) -> tuple[Any, Any]:
+    """PyTorch, and the mode it is in."""
     import torch  # noqa: PLC0415 - only the measuring process needs it
 
     torch.set_num_threads(threads)
     # Entered once and never left: entering it at each call would be on PyTorch's time.
     mode = torch.inference_mode()
     mode.__enter__()
-    return (
-        _PyTorch("PyTorch NHWC", torch, torch.channels_last, mode),
-        _PyTorch("PyTorch NCHW", torch, torch.contiguous_format, mode),
-    )
+    return torch, mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +60,38 @@ class _PyTorch:
     memory_format: Any
     mode: Any  # it would end with the object
 
-    def prepare(self, problem: Problem) -> Prepared:
+    def ways(self, problem: Problem) -> Ways:
         torch = self.torch
-        x, weight = (
-            torch.from_numpy(array).contiguous(memory_format=self.memory_format)
-            for array in (problem.nchw, problem.oihw)
-        )
-        bias = None if problem.bias is None else torch.from_numpy(problem.bias)
-        ways = {"plain": _plain(torch, problem, x, weight, bias)}
+        x, weight, bias = _tensors(torch, problem, self.memory_format)
+        ways = {"plain": lambda: _plain(torch, problem, x, weight, bias)}
         if torch.backends.mkldnn.is_available():
-            ways["prepacked"] = _prepacked(torch, problem, x, weight, bias)
+            ways["prepacked"] = lambda: _prepacked(torch, problem, x, weight, bias)
             if self.memory_format == torch.contiguous_format:
-                ways["blocked"] = _blocked(torch, problem, x, weight, bias)
-        return fastest(ways)
+                ways["blocked"] = lambda: _blocked(torch, problem, x, weight, bias)
+        return ways
+
+
+@dataclass(frozen=True, slots=True)
+class _Functional:
+    torch: Any
+    mode: Any
+    name: str = "PyTorch conv2d"
+
+    def ways(self, problem: Problem) -> Ways:
+        torch = self.torch
+        last, first = torch.channels_last, torch.contiguous_format
+        return {
+            "NHWC": lambda: _plain(torch, problem, *_tensors(torch, problem, last)),
+            "NCHW": lambda: _plain(torch, problem, *_tensors(torch, problem, first)),
+        }
+
+
+def _tensors(torch: Any, problem: Problem, memory_format: Any) -> tuple[Any, Any, Any]:
+    """Input, weight and bias."""
+    x, weight = (
+        torch.from_numpy(array).contiguous(memory_format=memory_format) for array in (problem.nchw, problem.oihw)
+    )
+    return x, weight, None if problem.bias is None else torch.from_numpy(problem.bias)
 
 
 def _plain(torch: Any, problem: Problem, x: Any, weight: Any, bias: Any) -> Prepared:

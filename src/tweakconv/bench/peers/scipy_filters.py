@@ -1,8 +1,9 @@
-"""SciPy on the board, on images of one channel under a centred filter, which is what it is made for.
+"""SciPy on the board, where the line is a filter over an image, which is what it is made for.
 
 The quicker of these runs, chosen anew for each line:
 
-- ``ndimage``: ``scipy.ndimage.correlate`` with zeros outside, into an output that is there already.
+- ``ndimage``: ``scipy.ndimage.correlate`` with zeros outside, plane by plane, into an output that is there already;
+  a kernel with dilation gets zeros in the gaps.
 - ``fft``: what ``scipy.signal.fftconvolve`` does, in float32, with the transform of the kernel made once.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tweakconv.bench.contender import CannotExpressError, Contender, Prepared, fastest
+from tweakconv.bench.contender import CannotExpressError, Contender, Prepared, Ways
 from tweakconv.bench.problem import Problem
 from tweakconv.geometry import ConvGeometry
 
@@ -35,39 +36,45 @@ class _SciPy:
     threads: int
     name: str = "SciPy"
 
-    def prepare(self, problem: Problem) -> Prepared:
-        if not problem.line.one_filter:
-            raise CannotExpressError("only for images of one channel, unstrided")
-        image = np.ascontiguousarray(problem.x[0, ..., 0])
-        kernel = np.ascontiguousarray(problem.kernel[..., 0, 0])
-        return fastest(
-            {
-                "ndimage": _ndimage(self.scipy.ndimage, image, kernel),
-                "fft": self._fft(image, kernel, problem.line.pad),
-            }
-        )
+    def ways(self, problem: Problem) -> Ways:
+        line = problem.line
+        if not line.image_filter:
+            raise CannotExpressError("only for one filter over an image, unstrided")
+        kernel = np.zeros(line.geometry.effective_kernel_size, np.float32)
+        kernel[:: line.dilation_rate[0], :: line.dilation_rate[1]] = problem.kernel[..., 0, 0]
+        return {
+            "ndimage": lambda: _ndimage(self.scipy.ndimage, problem.nchw, kernel),
+            "fft": lambda: self._fft(problem.nchw, kernel, line.pad),
+        }
 
-    def _fft(self, image: Any, kernel: Any, pad: tuple[int, int]) -> Prepared:
-        fft = self.scipy.fft
+    def _fft(self, planes: Any, kernel: Any, pad: tuple[int, int]) -> Prepared:
+        fft, image = self.scipy.fft, planes.shape[2:]
         # As long as the full convolution at least, so that nothing wraps around.
-        full_size = ConvGeometry.of(image.shape, kernel.shape, padding="full").output_size
+        full_size = ConvGeometry.of(image, kernel.shape, padding="full").output_size
         size = [fft.next_fast_len(n, real=True) for n in full_size]
         flipped = fft.rfft2(kernel[::-1, ::-1], size, workers=self.threads)
-        (height, width), (top, left) = image.shape, pad
+        (height, width), (top, left) = image, pad
 
         def run() -> Any:
-            product = fft.rfft2(image, size, workers=self.threads)
+            product = fft.rfft2(planes, size, workers=self.threads)
             product *= flipped
             full = fft.irfft2(product, size, overwrite_x=True, workers=self.threads)
-            return full[top : top + height, left : left + width]
+            return full[..., top : top + height, left : left + width]
 
-        return Prepared(run, lambda y: y[None, ..., None])
+        return Prepared(run, _to_nhwc)
 
 
-def _ndimage(ndimage: Any, image: Any, kernel: Any) -> Prepared:
-    out = np.empty_like(image)
+def _ndimage(ndimage: Any, planes: Any, kernel: Any) -> Prepared:
+    outs = np.empty_like(planes)
 
     def run() -> Any:
-        return ndimage.correlate(image, kernel, output=out, mode="constant")
+        for images, results in zip(planes, outs, strict=True):
+            for image, result in zip(images, results, strict=True):
+                ndimage.correlate(image, kernel, output=result, mode="constant")
+        return outs
 
-    return Prepared(run, lambda _: out[None, ..., None])
+    return Prepared(run, _to_nhwc)
+
+
+def _to_nhwc(y: Any) -> Any:
+    return y.transpose(0, 2, 3, 1)

@@ -8,6 +8,11 @@ the run-time arguments of one call, and for its weights ``pack(plan, kernel)``, 
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import direct, grouped, winograd
+from tweakconv.compiler.schedules import direct, grouped, rows, winograd
 
-SCHEDULES: dict[str, ModuleType] = {"direct": direct, "grouped": grouped, "winograd": winograd}
+SCHEDULES: dict[str, ModuleType] = {
+    "direct": direct,
+    "grouped": grouped,
+    "rows": rows,
+    "winograd": winograd,
+}

@@ -70,8 +70,14 @@ def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
     view[..., width:] = 0
 
 
-def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:
-    """Define a microkernel of `pixels` pixels times `width` output channels."""
+def emit_micro(
+    b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int, *, ahead: int = 0
+) -> None:
+    """Define a microkernel of `pixels` pixels times `width` output channels.
+
+    After each few products it asks for `ahead` cache lines of what lies ``x_channel`` elements behind the weights,
+    which later calls will want.
+    """
     lanes, padded = b.lanes, blocking.padded_width(width)
     vectors = padded // lanes
     _, kw, ci = blocking.chunk
@@ -88,6 +94,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = b.stack_room(padded)
+        later = b.at(w, x_channel)
 
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
             for u in range(unroll):
@@ -99,8 +106,13 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
                 sums = tuple(new)
             return [b.at(w, unroll * padded), *sums]
 
+        def some(i: Value, at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:
+            for line in range(ahead):
+                b.prefetch(b.at(later, i * (ahead * b.line_elements // unroll) + line * b.line_elements))
+            return products(b.at(at, i), w, sums)
+
         def run(at: Value, length: Value | int, carry: tuple[Value, ...]) -> tuple[Value, ...]:
-            return b.loop(0, length, lambda i, w, *sums: products(b.at(at, i), w, sums), carry, step=unroll, once=True)
+            return b.loop(0, length, lambda i, w, *sums: some(i, at, w, sums), carry, step=unroll, once=True)
 
         def row(at: Value, *carry: Value) -> tuple[Value, ...]:
             taps = columns if spec.ragged or spec.kernel[1] % kw else b.integer(kw)

@@ -24,6 +24,7 @@ from types import ModuleType
 import numpy as np
 
 from tweakconv.arrays import FloatArray
+from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking
@@ -34,7 +35,18 @@ from tweakconv.compiler.schedules.window import completed, emit_fill, window_ele
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-__all__ = ["DirectPlan", "emit", "estimate", "integers", "pack", "pack_bias", "packed_elements", "plan", "unpack"]
+__all__ = [
+    "DirectPlan",
+    "emit",
+    "estimate",
+    "integers",
+    "pack",
+    "pack_bias",
+    "packed_elements",
+    "plan",
+    "space",
+    "unpack",
+]
 
 CYCLES_PER_PRODUCT = 0.62
 """Of a vector: half a cycle with two multipliers, of which 80 % are kept busy (measured on eight layers)."""
@@ -51,12 +63,6 @@ class DirectPlan:
     target: Target
     blocking: Blocking
     form: ModuleType = field(repr=False)
-
-    @property
-    def window_bytes(self) -> int:
-        """Size of the padded copy of one block's window that each thread keeps."""
-        elements = window_elements(self.spec, self.blocking.chunk, self.blocking.pixels[0])
-        return self.blocking.planes * elements * self.spec.element_bytes
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
@@ -157,6 +163,12 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     weights = math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
     streamed = weights / STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
     return products * CYCLES_PER_PRODUCT + streamed
+
+
+def space(plan: DirectPlan, call: Call) -> Space:
+    """Working space: a thread's window."""
+    elements = window_elements(plan.spec, plan.blocking.chunk, plan.blocking.pixels[0])
+    return Space(plan.blocking.planes * elements * plan.spec.element_bytes)
 
 
 def _counted(number: int, noun: str) -> str:

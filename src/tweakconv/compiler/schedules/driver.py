@@ -8,20 +8,20 @@ padding, its window is copied out first (``fill``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tweakconv.compiler.call import ALONE, FINITE
+from tweakconv.compiler.call import FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.shape import load_call, load_piece
+from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
     """Define ``run`` over the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "counter", "window"), "ptr")
+    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     driver = _Driver(builder, spec, blocking)
     builder.function("run", {**pointers, "flags": "i64"}, driver.run, public=True)
 
@@ -136,7 +136,7 @@ class _Driver:
         y: Value,
         residual: Value,
         shape: Value,
-        counter: Value,
+        shared: Value,
         window: Value,
         flags: Value,
     ) -> None:
@@ -147,11 +147,8 @@ class _Driver:
         groups, padded_out = self.blocking.groups, self.blocking.padded_out
         tasks = s["batch"] * groups * s["bands"]
         only = None if spec.pieces else load_piece(b, shape, b.integer(0))
-        b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
-        def one_task(leave_if: Callable[[Value], None]) -> None:
-            ticket = b.next_ticket(counter)
-            leave_if(ticket >= tasks)
+        def one(ticket: Value) -> None:
             band, rest = ticket % s["bands"], ticket // s["bands"]
             group, image = rest % groups, rest // groups
             first_row = band * s["rows_per_task"]
@@ -179,7 +176,7 @@ class _Driver:
             else:
                 b.loop(0, s["pieces"], lambda number: one_piece(load_piece(b, shape, number)), once=True)
 
-        b.forever(one_task)
+        emit_tasks(b, shared, flags, tasks, one)
 
     def kernel(self, piece: dict[str, Value]) -> tuple[Value, Value, Value]:
         """Kernel planes, rows and columns of a piece, constants where there is only one."""

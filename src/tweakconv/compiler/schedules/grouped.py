@@ -15,7 +15,16 @@ from collections import defaultdict
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.direct import DirectPlan, emit, integers, pack, pack_bias, packed_elements, unpack
+from tweakconv.compiler.schedules.direct import (
+    DirectPlan,
+    emit,
+    integers,
+    pack,
+    pack_bias,
+    packed_elements,
+    space,
+    unpack,
+)
 from tweakconv.compiler.schedules.epilogue import Epilogue
 from tweakconv.compiler.schedules.micro import Planes, define
 from tweakconv.compiler.schedules.window import completed, first_that_fits
@@ -24,7 +33,7 @@ from tweakconv.compiler.target import Target
 
 __all__ = [
     "WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "packed_elements", "plan",
-    "unpack",
+    "space", "unpack",
 ]  # fmt: skip
 
 _CHUNK_STEPS = 512

@@ -1,8 +1,9 @@
-"""Winograd's minimal filtering F(4x4, 3x3): a quarter of the products, for 3x3 kernels at stride 1 and any dilation.
+"""Winograd's minimal filtering: fewer products, for kernels of 3 to 5 taps along an axis, stride 1, any dilation.
 
-A tile of 4x4 outputs depends on 6x6 inputs. Input and kernel are transformed to their values at 6x6 points, multiplied
-there (a matrix product over the channels for each of the 36 points, with the direct schedule's microkernel), and the
-products transformed back: 36 products replace 144 for each tile, channel and output channel (`winograd_transforms`).
+A tile of outputs, 4x4 for a 3x3 kernel and 2x2 for a 5x5 one, depends on 6x6 inputs. Input and kernel are transformed
+to their values at 6x6 points, multiplied there (a matrix product over the channels for each of the 36 points, with the
+direct schedule's microkernel), and the products transformed back: for 3x3 taps 36 products replace 144 for each tile,
+channel and output channel, for 5x5 they replace 100 (`winograd_transforms`).
 
 A dilated convolution is `dilation` interleaved dense ones along each axis (*phases*): only the steps of loads and
 stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import Call
+from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, direct
 from tweakconv.compiler.schedules.blocking import Blocking
@@ -28,9 +29,7 @@ from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate
 from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
 from tweakconv.compiler.schedules.winograd_transforms import (
-    PATCH,
-    POINTS,
-    TILE,
+    Form,
     emit_fill,
     emit_input_transform,
     emit_output_transform,
@@ -39,7 +38,8 @@ from tweakconv.compiler.schedules.winograd_transforms import (
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
-_TASKS_PER_THREAD = 3
+_FEW_ROUNDS, _LOADS_PER_THREAD = 4, 3
+"""Rounds for each thread below which all get equally many, and tasks that transform the inputs of a round."""
 
 _FEW_TILES, _MANY_TILES = 24, 96
 """Tiles at a time where all weights stay in the second-level cache, and where they stream through it.
@@ -47,8 +47,14 @@ _FEW_TILES, _MANY_TILES = 24, 96
 Measured: 64 channels 0.48 ms with 24 and 0.54 with 96; 512 channels 13.9 ms with 24 and 9.7 with 96.
 """
 
-_IN_CYCLES, _OUT_CYCLES = 110, 90
-"""What transforming one vector of a tile takes."""
+_IN_CYCLES, _OUT_CYCLES = 1.5, 1.25
+"""What transforming one vector of a tile takes, for each point and axis."""
+
+_TAPS = {1, 3, 4, 5}
+"""Taps along an axis. Five outputs from two taps round too much: 2x2 has up to 3.6 times the error of a plain sum."""
+
+_LEAST_CHANNELS = 32
+"""Input channels from which on the errors of 1x7 taps are within three times those of a plain sum, which grow."""
 
 _MOST_BYTES = 15 << 18
 """Working space of a thread, 3.75 MiB."""
@@ -72,6 +78,11 @@ class WinogradPlan:
     tiles: int
 
     @property
+    def form(self) -> Form:
+        """How large tiles are."""
+        return Form.of(self.spec.kernel)
+
+    @property
     def channels(self) -> int:
         """Input channels of a group, padded to whole vectors."""
         return _rounded(self.spec.group_in, self.target.lanes(self.spec.element_bytes))
@@ -82,34 +93,69 @@ class WinogradPlan:
         return self.products.pixels[0], self.products.pixels[2]
 
     @property
-    def window_bytes(self) -> int:
-        """Working space of a thread: transformed inputs and products of some tiles, and one tile's inputs."""
-        tile = self.channels + self.products.out_block
-        elements = FLAG_ELEMENTS + POINTS * (self.tiles * tile + self.channels)
-        return elements * self.spec.element_bytes
+    def transformed_elements(self) -> int:
+        """Elements of the transformed inputs of a round."""
+        return self.form.points * self.tiles * self.channels
+
+    @property
+    def weights_stream(self) -> bool:
+        """Whether the weights are more than a core's cache keeps from one round to the next."""
+        return self.group_weights * self.spec.element_bytes > 2 * self.target.l2_bytes
+
+    @property
+    def lines_ahead(self) -> int:
+        """Cache lines of the next point's weights that each few products ask for.
+
+        Measured: 28x28 with 512 channels 7.8 ms with 2, 9.0 without; 14x14 with 512 2.6 and 3.0; others 2 to 9 %.
+        """
+        return 2 if self.weights_stream else 0
+
+    @property
+    def own_elements(self) -> int:
+        """Elements of a thread's own working space: the products of some tiles, and one tile's inputs."""
+        return FLAG_ELEMENTS + self.form.points * (self.tiles * self.products.out_block + self.channels)
 
     @property
     def group_weights(self) -> int:
         """Elements of a group's packed weights: at the points, and as they are."""
-        return (POINTS + 9) * self.channels * self.products.padded_out
+        return (self.form.points + self.form.tap_count) * self.channels * self.products.padded_out
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
+        form, outputs = self.form, math.prod(self.form.tile)
         return [
-            f"F(4x4, 3x3): {POINTS} products for 16 outputs instead of 144, {self.tiles} tiles at a time",
+            f"F({form.tile[0]}x{form.tile[1]}, {form.taps[0]}x{form.taps[1]}): {form.points} products for {outputs} "
+            f"outputs instead of {outputs * form.tap_count}, {self.tiles} tiles at a time",
             f"registers hold the products of {self.products.pixels[0]} tiles by {self.products.out_block} channels",
         ]
 
 
-WHAT = "3x3 kernels at stride 1, in float32 with channels_last, more than one channel and at most a few thousand"
+WHAT = (
+    "1, 3, 4 or 5 taps along each axis, or 6 or 7 along one, at stride 1, in float32 with channels_last, more than one "
+    "channel and at most a few thousand"
+)
 """What this schedule computes, in words."""
 
 
 def applies(spec: ConvSpec, target: Target) -> bool:
     """Whether this schedule computes a convolution, within the working space that a thread may take."""
-    if not spec.is_plain or spec.kernel != (3, 3) or spec.strides != (1, 1) or spec.double or not spec.channels_last:
+    short = spec.kernel != (1, 1) and set(spec.kernel) <= _TAPS
+    if not spec.is_plain or not (short or _is_long(spec)):
         return False
-    return plan(spec, target).window_bytes <= _MOST_BYTES
+    if spec.strides != (1, 1) or spec.double or not spec.channels_last:
+        return False
+    made = plan(spec, target)
+    return (made.own_elements + made.transformed_elements) * spec.element_bytes <= _MOST_BYTES
+
+
+def _stays(weights: int, target: Target) -> bool:
+    """Whether so many bytes of weights stay in a core's cache, more or less, from one round to the next."""
+    return weights <= 3 * target.l2_bytes // 2
+
+
+def _is_long(spec: ConvSpec) -> bool:
+    """Whether it has 6 or 7 taps along one axis and one along the other, and channels enough."""
+    return min(spec.kernel) == 1 and max(spec.kernel) in (6, 7) and spec.group_in >= _LEAST_CHANNELS
 
 
 def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
@@ -117,41 +163,43 @@ def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
     channels = _rounded(spec.group_in, target.lanes(spec.element_bytes))
     products = channel_lanes.blocking(_products_spec(channels, spec.group_out), target)
     step = products.pixels[0]
-    weights = POINTS * channels * products.padded_out * spec.element_bytes
-    wanted = _FEW_TILES if weights <= 3 * target.l2_bytes // 2 else _MANY_TILES
-    tile_bytes = POINTS * (channels + products.out_block) * spec.element_bytes
-    fits = (_MOST_BYTES - POINTS * channels * spec.element_bytes) // tile_bytes
+    points = Form.of(spec.kernel).points
+    weights = points * channels * products.padded_out * spec.element_bytes
+    wanted = _FEW_TILES if _stays(weights, target) else _MANY_TILES
+    tile_bytes = points * (channels + products.out_block) * spec.element_bytes
+    fits = (_MOST_BYTES - points * channels * spec.element_bytes) // tile_bytes
     return WinogradPlan(spec, target, products, max(step, min(_rounded(wanted, step), fits // step * step)))
 
 
-def tile_counts(dilation: tuple[int, int], out_size: tuple[int, int]) -> tuple[int, int]:
+def tile_counts(form: Form, dilation: tuple[int, int], out_size: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of tiles that cover the outputs of each phase.
 
     Examples
     --------
-    >>> tile_counts((1, 1), (28, 30)), tile_counts((2, 12), (28, 33))
-    ((7, 8), (4, 1))
+    >>> tile_counts(Form.of((3, 3)), (1, 1), (28, 30)), tile_counts(Form.of((3, 5)), (2, 12), (28, 33))
+    ((7, 8), (4, 2))
     """
-    rows, columns = (-(-size // (TILE * step)) for size, step in zip(out_size, dilation, strict=True))
+    rows, columns = (-(-size // (tile * step)) for size, tile, step in zip(out_size, form.tile, dilation, strict=True))
     return rows, columns
 
 
 def pack(plan: WinogradPlan, kernel: FloatArray) -> FloatArray:
     """The kernel's values at the points, group by group and block by block, and after each group the kernel itself."""
-    spec, channels, products = plan.spec, plan.channels, plan.products
-    by_group = kernel.reshape(3, 3, spec.group_in, spec.groups, spec.group_out)
-    transform = kernel_transform()
+    spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
+    by_group = kernel.reshape(*form.taps, spec.group_in, spec.groups, spec.group_out)
+    down, across = (kernel_transform(*sizes) for sizes in zip(form.taps, form.patch, strict=True))
     packed = np.empty((spec.groups, plan.group_weights), kernel.dtype)
     for group in range(spec.groups):
-        at_points, as_it_is = np.split(packed[group], [POINTS * channels * products.padded_out])
+        at_points, as_it_is = np.split(packed[group], [form.points * channels * products.padded_out])
         for start, width, padded in products.out_blocks():
-            block = np.zeros((3, 3, channels, padded))
+            block = np.zeros((*form.taps, channels, padded))
             block[:, :, : spec.group_in, :width] = by_group[:, :, :, group, start : start + width]
             size = channels * padded
-            rows = (transform @ block.reshape(3, -1)).reshape(PATCH, 3, size)
-            place = slice(POINTS * channels * start, POINTS * (channels * start + size))
-            at_points[place].reshape(PATCH, PATCH, size)[...] = transform @ rows
-            as_it_is[9 * channels * start : 9 * (channels * start + size)] = block.reshape(-1)
+            rows = (down @ block.reshape(form.taps[0], -1)).reshape(form.patch[0], form.taps[1], size)
+            place = slice(form.points * channels * start, form.points * (channels * start + size))
+            at_points[place].reshape(*form.patch, size)[...] = across @ rows
+            place = slice(form.tap_count * channels * start, form.tap_count * (channels * start + size))
+            as_it_is[place] = block.reshape(-1)
     return packed.reshape(-1)
 
 
@@ -172,48 +220,51 @@ def packed_elements(plan: WinogradPlan, taps: int) -> int:
 
 def unpack(plan: WinogradPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
     """The kernel that was packed."""
-    spec, channels, products = plan.spec, plan.channels, plan.products
-    kernel = np.empty((3, 3, spec.group_in, spec.groups, spec.group_out), packed.dtype)
+    spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
+    kernel = np.empty((*form.taps, spec.group_in, spec.groups, spec.group_out), packed.dtype)
     for group, of_group in enumerate(packed.reshape(spec.groups, -1)):
-        position = POINTS * channels * products.padded_out
+        position = form.points * channels * products.padded_out
         for start, width, padded in products.out_blocks():
-            block = of_group[position : position + 9 * channels * padded].reshape(3, 3, channels, padded)
+            size = form.tap_count * channels * padded
+            block = of_group[position : position + size].reshape(*form.taps, channels, padded)
             kernel[:, :, :, group, start : start + width] = block[:, :, : spec.group_in, :width]
-            position += block.size
-    return kernel.reshape(3, 3, spec.group_in, spec.out_channels)
+            position += size
+    return kernel.reshape(*form.taps, spec.group_in, spec.out_channels)
 
 
 def integers(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
     """The run-time integers of a call, in the order of `winograd_driver.FIELDS`, and what tells of its padding."""
     rows, columns = call.geometry.axes
-    down, across = plan.spec.dilation
-    tile_rows, tile_columns = tile_counts(plan.spec.dilation, (rows.output, columns.output))
-    tiles = tile_rows * tile_columns * down * across
-    tile_shares, channel_shares = _shares(plan, call, tiles)
-    tiles_each = -(-tiles // tile_shares)
+    tile_rows, tile_columns = tile_counts(plan.form, plan.spec.dilation, (rows.output, columns.output))
     integers = (
         call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
-        tile_rows, tile_columns, tiles_each, -(-tiles // tiles_each),
-        plan.products.out_block_count // channel_shares, channel_shares, *call.x_strides, *call.y_strides,
+        tile_rows, tile_columns, *_rounds(plan, call), *call.x_strides, *call.y_strides,
     )  # fmt: skip
     return integers if call.border is None else integers + border_integers(call.border, len(integers))
+
+
+def space(plan: WinogradPlan, call: Call) -> Space:
+    """Working space: of each thread, with the transformed inputs of a round; or two of those that threads share."""
+    size = plan.spec.element_bytes
+    if _share_rounds(plan, call):
+        return Space(plan.own_elements * size, 2 * plan.transformed_elements * size)
+    return Space((plan.own_elements + plan.transformed_elements) * size)
 
 
 def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     """Cycles that an image of a group takes, roughly: products, transforms, and weights that stream past."""
     spec, lanes = plan.spec, plan.target.lanes(plan.spec.element_bytes)
-    rows, columns = tile_counts(spec.dilation, out_size)
+    rows, columns = tile_counts(plan.form, spec.dilation, out_size)
     tiles = rows * columns * spec.dilation[0] * spec.dilation[1]
     inputs, outputs = plan.channels // lanes, plan.products.padded_out // lanes
-    products = tiles * POINTS * plan.channels * outputs * direct.CYCLES_PER_PRODUCT
-    transforms = tiles * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
-    weights = POINTS * plan.channels * plan.products.padded_out * spec.element_bytes
+    points = plan.form.points
+    products = tiles * points * plan.channels * outputs * direct.CYCLES_PER_PRODUCT
+    axes = sum(inputs > 1 for inputs in plan.form.patch)
+    transforms = tiles * points * axes * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
+    weights = points * plan.channels * plan.products.padded_out * spec.element_bytes
     passes = -(-tiles // plan.tiles)
-    return (
-        products
-        + transforms
-        + (passes * weights / direct.STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0)
-    )
+    streamed = 0 if _stays(weights, plan.target) else passes * weights / direct.STREAMED_BYTES_PER_CYCLE
+    return products + transforms + streamed
 
 
 def emit(plan: WinogradPlan) -> str:
@@ -221,17 +272,19 @@ def emit(plan: WinogradPlan) -> str:
     b = Builder(plan.target, plan.spec.element)
     products_spec = _products_spec(plan.channels, plan.products.out_block)
     again_spec = replace(plan.spec, dilation=(1, 1), in_channels=plan.channels, groups=1)
-    again = replace(plan.products, pixels=(1,), chunk=(3, 3, plan.channels))
+    again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
         for tiles in plan.at_once:
-            channel_lanes.emit_micro(b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded)
+            channel_lanes.emit_micro(
+                b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded, ahead=plan.lines_ahead
+            )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
-        emit_output_transform(b, plan.spec, plan.tiles * plan.products.out_block, width)
+        emit_output_transform(b, plan.form, plan.spec, plan.tiles * plan.products.out_block, width)
     emit_activate(b, plan.spec)
-    emit_input_transform(b, plan.tiles, plan.channels)
-    emit_fill(b, plan.spec, plan.channels, len(FIELDS))
+    emit_input_transform(b, plan.form, plan.tiles, plan.channels)
+    emit_fill(b, plan.form, plan.spec, plan.channels, len(FIELDS))
     emit_run(b, plan)
     return b.module()
 
@@ -241,24 +294,51 @@ def _products_spec(channels: int, out_channels: int) -> ConvSpec:
     return ConvSpec((1, 1), (1, 1), (1, 1), channels, out_channels, 1, True, False)
 
 
-def _shares(plan: WinogradPlan, call: Call, tiles: int) -> tuple[int, int]:
-    """Into how many shares the tiles and the blocks of output channels of an image and group are cut.
+def _tiles(plan: WinogradPlan, call: Call) -> int:
+    """Tiles of a group of an image, in all phases."""
+    rows, columns = call.geometry.axes
+    (down, across), (tile_rows, tile_columns) = (
+        plan.spec.dilation,
+        tile_counts(plan.form, plan.spec.dilation, (rows.output, columns.output)),
+    )
+    return tile_rows * tile_columns * down * across
 
-    Every share of the tiles streams all weights. The more those take, the fewer shares there are; and where they are
-    most of the traffic, threads take different output channels, so that none is read twice, though each thread then
-    transforms all inputs. Measured with two threads, over one: 128 channels 1.79 with four shares of the tiles, 1.72
-    with two; 512 channels 2.6 with two shares of the channels, 2.3 with two of the tiles.
+
+def _share_rounds(plan: WinogradPlan, call: Call) -> bool:
+    """Whether threads share the tiles of each round, instead of taking rounds of their own.
+
+    Every round streams all weights past the processor. Where those do not stay in its cache, and there are few
+    tiles, they take longer than the products: threads had better transform the inputs of a round once for all, and
+    then take different output channels, so that no weight is read twice. Where there are more tiles, it takes longer
+    to read what another core has transformed. Measured with two threads, apart and shared: 14x14 with 512 channels
+    1.84 and 1.51 ms; 28x28 with 512 3.82 and 4.13; 56x56 with 256 3.76 and 4.12.
     """
-    if call.threads == 1:
-        return 1, 1
-    wanted = -(-call.threads // (call.batch * plan.spec.groups))
-    weights = plan.group_weights * plan.spec.element_bytes
-    if weights <= 2 * plan.target.l2_bytes:
-        return _TASKS_PER_THREAD * wanted, 1
-    if weights <= 16 * plan.target.l2_bytes:
-        return wanted * (2 if tiles >= 4 * _FEW_TILES * wanted else 1), 1
-    channels = math.gcd(wanted, plan.products.out_block_count)
-    return wanted // channels, channels
+    rounds = call.batch * plan.spec.groups * _tiles(plan, call) // _FEW_TILES
+    return call.threads > 1 and plan.weights_stream and rounds < call.threads
+
+
+def _rounds(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
+    """How the tiles of a group are cut into rounds, and those into tasks: from ``rounds`` on in the fields."""
+    tiles, blocks, threads = _tiles(plan, call), plan.products.out_block_count, call.threads
+    rounds = -(-tiles // plan.tiles)
+    if not _share_rounds(plan, call):
+        others = call.batch * plan.spec.groups
+        if rounds * others < _FEW_ROUNDS * threads:  # few enough that one more or less matters: equally many for all
+            rounds = -(-_rounded(rounds * others, threads) // others)
+        each = -(-tiles // rounds)
+        return -(-tiles // each), each, 1, 1, each, 0, 1, blocks, 1, each
+    each = -(-tiles // rounds)
+    per_load = -(-each // (_LOADS_PER_THREAD * threads))
+    loads = -(-each // per_load)
+    shares = min(range(1, threads + 1), key=lambda shares: _idle(blocks * shares, threads) + shares / 8)
+    return (
+        -(-tiles // each), each, loads + blocks * shares, loads, per_load, loads, blocks, 1, shares, -(-each // shares),
+    )  # fmt: skip
+
+
+def _idle(tasks: int, threads: int) -> float:
+    """How much longer equal tasks take than if they could be cut at will, relative."""
+    return -(-tasks // threads) * threads / tasks - 1
 
 
 def _rounded(number: int, multiple: int) -> int:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from tweakconv.compiler.call import ALONE
+from tweakconv.compiler.call import Shared
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.micro import call
-from tweakconv.compiler.schedules.winograd_transforms import PATCH, POINTS, TILE
+from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
 
 if TYPE_CHECKING:
     from tweakconv.compiler.schedules.winograd import WinogradPlan
 
 FIELDS = (
     "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "tile_rows", "tile_columns",
-    "tiles_per_task", "tile_shares", "blocks_per_task", "channel_shares",
+    "rounds", "tiles_per_round", "tasks_per_round", "loads", "tiles_per_load", "first_use",
+    "channel_shares", "blocks_per_share", "tile_shares", "tiles_per_share",
     "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
 )  # fmt: skip
-"""The run-time integers of one call, in order; strides count elements."""
+"""The run-time integers of one call, in order; strides count elements.
+
+A round is some tiles of a group of an image. It is one task, or it is cut into tasks that load and, from the number
+``first_use`` on, tasks that use what all of them loaded: a share of the blocks of channels, and of the tiles.
+"""
 
 FLAG_ELEMENTS = 16
 """Room at the start of the working space for the note that a tile is not finite."""
@@ -26,7 +31,7 @@ FLAG_ELEMENTS = 16
 
 def emit_run(b: Builder, plan: WinogradPlan) -> None:
     """Define ``run`` over the transforms, the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "counter", "window"), "ptr")
+    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
 
 
@@ -39,85 +44,143 @@ class _Place(NamedTuple):
     iw: Value
 
 
+class _Round(NamedTuple):
+    """Some tiles of a group of an image.
+
+    Attributes
+    ----------
+    first, tiles : Value
+        The first tile, and how many.
+    v : Value
+        Where their transformed inputs go.
+    loaded, used : Value
+        Where it is announced that some were loaded and, share by share, that all were used.
+    before : Value
+        Rounds before this one that announce at the same places.
+    """
+
+    first: Value
+    tiles: Value
+    v: Value
+    loaded: Value
+    used: Value
+    before: Value
+
+
 class _Driver:
-    """Emits ``run``: tasks, some tiles at a time; transform them, multiply at each point, transform back."""
+    """Emits ``run``: rounds of some tiles; transform them, multiply at each point, transform back."""
 
     def __init__(self, b: Builder, plan: WinogradPlan) -> None:
         self.b = b
         self.plan = plan
         self.spec = plan.spec
+        self.form = plan.form
 
     def run(
-        self, x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, counter: Value, window: Value,
+        self, x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, shared: Value, window: Value,
         flags: Value,
     ) -> None:  # fmt: skip
-        """Take tasks (an image, a group, a share of the tiles and of the channels) until none is left."""
+        """Take tasks until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
-        self.integers = shape
-        block = plan.products.out_block
+        self.integers, self.shared = shape, shared
         self.flag = window
-        self.v = b.at(window, FLAG_ELEMENTS)
-        self.m = b.at(self.v, POINTS * plan.tiles * plan.channels)
-        self.patch = b.at(self.m, POINTS * plan.tiles * block)
+        self.m = b.at(window, FLAG_ELEMENTS)
+        self.patch = b.at(self.m, self.form.points * plan.tiles * plan.products.out_block)
         self.zeros = b.at(bias, spec.groups * plan.products.padded_out)
-        tasks = s["batch"] * spec.groups * s["tile_shares"] * s["channel_shares"]
+        self.apart = s["tasks_per_round"] > 1
+        own = b.at(self.patch, self.form.points * plan.channels)
         tiles = s["tile_rows"] * s["tile_columns"] * (spec.dilation[0] * spec.dilation[1])
-        b.when((flags & ALONE).equals(ALONE), lambda: b.store(b.integer(0), counter))
 
-        def one_task(leave_if: Callable[[Value], None]) -> None:
-            ticket = b.next_ticket(counter)
-            leave_if(ticket >= tasks)
-            channels, rest = ticket % s["channel_shares"], ticket // s["channel_shares"]
-            share, rest = rest % s["tile_shares"], rest // s["tile_shares"]
+        def one(ticket: Value) -> None:
+            step, number = ticket % s["tasks_per_round"], ticket // s["tasks_per_round"]
+            part, rest = number % s["rounds"], number // s["rounds"]
             group, image = rest % spec.groups, rest // spec.groups
             self.w = b.at(w, group * plan.group_weights)
             self.bias = b.at(bias, group * plan.products.padded_out)
             self.x = b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"])
             out = image * s["y_image"] + group * spec.group_out * s["y_channel"]
             self.y, self.residual = b.at(y, out), b.at(residual, out)
-            self.first_block = channels * s["blocks_per_task"]
-            self.stop_block = self.first_block + s["blocks_per_task"]
-            first = share * s["tiles_per_task"]
-            stop = b.minimum(first + s["tiles_per_task"], tiles)
-            b.loop(first, stop, lambda t: self.some_tiles(t, b.minimum(stop - t, plan.tiles)), step=plan.tiles)
+            first, parity = part * s["tiles_per_round"], number % 2
+            ours = _Round(
+                first=first,
+                tiles=b.minimum(tiles - first, s["tiles_per_round"]),
+                v=self.transformed(own, parity),
+                loaded=b.integer_at(shared, parity + Shared.LOADED),
+                used=b.integer_at(shared, parity + Shared.USED),
+                before=number // 2,
+            )
+            b.when(step < s["loads"], lambda: self.load(ours, step))
+            b.when(step >= s["first_use"], lambda: self.use(ours, step - s["first_use"]))
 
-        b.forever(one_task)
+        emit_tasks(b, shared, flags, s["batch"] * spec.groups * s["rounds"] * s["tasks_per_round"], one)
 
-    def some_tiles(self, start: Value, count: Value) -> None:
-        """Transform the inputs of some tiles, and for each block of output channels multiply and transform back."""
+    def transformed(self, own: Value, parity: Value) -> Value:
+        """Where a round's transformed inputs go: the thread's own space, or one of two that the threads share."""
         b, plan = self.b, self.plan
-        b.loop(0, count, lambda q: self.transform_in(start, q), once=True)
+        if not plan.weights_stream:
+            return own
+        space = b.at(b.load_address(self.shared, Shared.SPACE), parity * plan.transformed_elements)
+        return b.select(self.apart, space, own)
+
+    def load(self, ours: _Round, step: Value) -> None:
+        """Transform the inputs of some of a round's tiles, once what lay there before has been used."""
+        b, s = self.b, self.shape
+        uses = s["tasks_per_round"] - s["first_use"]
+        self.when_apart(lambda: wait_for(b, self.shared, ours.used, ours.before * uses))
+        start = step * s["tiles_per_load"]
+        stop = b.minimum(start + s["tiles_per_load"], ours.tiles)
+        b.loop(start, stop, lambda q: self.transform_in(ours, q))
+        self.when_apart(lambda: b.announce(ours.loaded))
+
+    def use(self, ours: _Round, step: Value) -> None:
+        """For a share of the blocks of output channels and of the tiles, multiply and transform back."""
+        b, s, plan = self.b, self.shape, self.plan
+        self.when_apart(lambda: wait_for(b, self.shared, ours.loaded, (ours.before + 1) * s["loads"]))
+        share, tiles = step % s["channel_shares"], step // s["channel_shares"]
+        start = tiles * s["tiles_per_share"]
+        count = b.minimum(s["tiles_per_share"], ours.tiles - start)
+        first_block = share * s["blocks_per_share"]
+        stop_block = first_block + s["blocks_per_share"]
         block, full = plan.products.out_block, plan.products.full_blocks
+        v = b.at(ours.v, start * plan.channels)
 
         def channels(first: Value, width: int) -> None:
-            weights = b.at(self.w, first * (POINTS * plan.channels))
-            b.loop(0, POINTS, lambda k: self.multiply(k, weights, width, count), once=True)
-            b.loop(0, count, lambda q: self.transform_out(start, q, first, width), once=True)
+            weights = b.at(self.w, first * (self.form.points * plan.channels))
+            b.loop(0, self.form.points, lambda k: self.multiply(v, k, weights, width, count), once=True)
+            b.loop(0, count, lambda q: self.transform_out(ours.first + start, q, first, width))
 
-        if full:
-            stop = b.minimum(self.stop_block, full)
-            b.loop(self.first_block, stop, lambda i: channels(i * block, block))
-        if plan.products.tail:
-            b.when(self.stop_block > full, lambda: channels(b.integer(full * block), plan.products.tail))
+        def all_channels() -> None:
+            if full:
+                b.loop(first_block, b.minimum(stop_block, full), lambda i: channels(i * block, block))
+            if plan.products.tail:
+                b.when(stop_block > full, lambda: channels(b.integer(full * block), plan.products.tail))
+
+        b.when(count > 0, all_channels)
+        self.when_apart(lambda: b.announce(ours.used))
+
+    def when_apart(self, body: Callable[[], None]) -> None:
+        """Run a body where rounds are cut into tasks, which is never so where the weights stay in cache."""
+        if self.plan.weights_stream:
+            self.b.when(self.apart, body)
 
     def place(self, tile: Value) -> _Place:
         """Where a tile lies: tiles count along a phase's columns, its rows, and then the phases."""
         s, (down, across) = self.shape, self.spec.dilation
-        j, rest = tile % s["tile_columns"] * TILE, tile // s["tile_columns"]
-        i, phase = rest % s["tile_rows"] * TILE, rest // s["tile_rows"]
+        j, rest = tile % s["tile_columns"] * self.form.tile[1], tile // s["tile_columns"]
+        i, phase = rest % s["tile_rows"] * self.form.tile[0], rest // s["tile_rows"]
         row, column = phase // across + i * down, phase % across + j * across
         return _Place(row, column, row - s["pad_top"], column - s["pad_left"])
 
-    def transform_in(self, start: Value, q: Value) -> None:
+    def transform_in(self, ours: _Round, q: Value) -> None:
         """Transform the inputs of one tile, in place or, where it reaches into the padding, from a copy."""
         b, s, spec, plan = self.b, self.shape, self.spec, self.plan
-        place = self.place(start + q)
+        place = self.place(ours.first + q)
         ih, iw = place.ih, place.iw
         down, across = spec.dilation
         inside = b.both(
-            b.both(ih >= 0, ih + (PATCH - 1) * down < s["height"]),
-            b.both(iw >= 0, iw + (PATCH - 1) * across < s["width"]),
+            b.both(ih >= 0, ih + (self.form.patch[0] - 1) * down < s["height"]),
+            b.both(iw >= 0, iw + (self.form.patch[1] - 1) * across < s["width"]),
         )
 
         def in_place() -> list[Value]:
@@ -126,13 +189,13 @@ class _Driver:
 
         def in_patch() -> list[Value]:
             b.call("fill", self.patch, self.x, ih, iw, s["height"], s["width"], s["x_row"], self.integers)
-            return [self.patch, b.integer(PATCH * plan.channels), b.integer(plan.channels)]
+            return [self.patch, b.integer(self.form.patch[1] * plan.channels), b.integer(plan.channels)]
 
         # Where channels do not fill whole vectors, the padded copy does.
         source = b.when(inside, in_place, in_patch) if plan.channels == spec.group_in else in_patch()
-        b.call("transform_input", *source, b.at(self.v, q * plan.channels))
+        b.call("transform_input", *source, b.at(ours.v, q * plan.channels))
 
-    def multiply(self, k: Value, weights: Value, width: int, count: Value) -> None:
+    def multiply(self, v: Value, k: Value, weights: Value, width: int, count: Value) -> None:
         """The products of all channels at one point."""
         b, plan = self.b, self.plan
         padded = plan.products.padded_width(width)
@@ -141,10 +204,14 @@ class _Driver:
         many, some = plan.at_once
         in_many = self.in_many(count)
 
+        # The groups of tiles one after another ask for the next point's weights, which follow.
+        ahead = plan.lines_ahead * b.line_elements * plan.channels // 4
+
         def some_tiles(tiles: int, t: Value, channel: Value, channels: Value, mode: Value) -> None:
             call(
                 b, f"products_{tiles}x{padded}",
-                x=b.at(self.v, (k * plan.tiles + t) * plan.channels + channel), x_row=0, x_channel=1,
+                x=b.at(v, (k * plan.tiles + t) * plan.channels + channel), x_row=0,
+                x_channel=t // many * ahead + plan.channels * padded,
                 w=b.at(w, channel * padded), y=b.at(self.m, (k * plan.tiles + t) * plan.products.out_block),
                 y_channel=1, bias=self.zeros, rows=1, columns=1, channels=channels, mode=mode,
                 count=b.minimum(b.integer(tiles), count - t),
@@ -182,8 +249,8 @@ class _Driver:
         place = self.place(start + q)
         down, across = spec.dilation
         # Outputs of the tile that are in the image; phases that end sooner than others have tiles without any.
-        rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, TILE)
-        columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, TILE)
+        rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, self.form.tile[0])
+        columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, self.form.tile[1])
         y_row, y_column = s["y_row"] * down, across * spec.out_pixel_stride
         out = place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
         y, residual = b.at(self.y, out), b.at(self.residual, out)
@@ -193,16 +260,18 @@ class _Driver:
 
         def again() -> None:
             b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
-            w = b.at(self.w, POINTS * plan.channels * plan.products.padded_out)
-            w = b.at(w, first * (9 * plan.channels))
+            w = b.at(self.w, self.form.points * plan.channels * plan.products.padded_out)
+            w = b.at(w, first * (self.form.tap_count * plan.channels))
+
+            wide = self.form.patch[1]
 
             def pixel(r: Value, c: Value) -> None:
                 at = r * y_row + c * y_column
                 call(
                     b, f"direct_{width}",
-                    x=b.at(self.patch, (r * PATCH + c) * plan.channels), x_row=PATCH * plan.channels, x_channel=1, w=w,
+                    x=b.at(self.patch, (r * wide + c) * plan.channels), x_row=wide * plan.channels, x_channel=1, w=w,
                     y=b.at(y, at), y_channel=1, residual=b.at(residual, at) if spec.residual else None, bias=bias,
-                    rows=3, columns=3, channels=plan.channels, mode=3, count=1,
+                    rows=self.form.taps[0], columns=self.form.taps[1], channels=plan.channels, mode=3, count=1,
                 )  # fmt: skip
 
             b.loop(0, rows, lambda r: b.loop(0, columns, lambda c: pixel(r, c)))

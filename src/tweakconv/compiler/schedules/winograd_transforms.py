@@ -1,12 +1,16 @@
-"""The transforms of Winograd's F(4x4, 3x3), as mathematics and as code.
+"""The transforms of Winograd's minimal filtering, as mathematics and as code.
 
-Along one axis, 4 outputs of a kernel of 3 taps depend on 6 inputs. Both are values of polynomials at the points 0,
-±1/√2, ±√2 and ∞: kernel and inputs are evaluated there, multiplied point by point, and the products interpolated
-(Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). These points round half as much as the usual
-0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, at 64 channels.
+Along one axis, m outputs of a kernel of r taps depend on n = m + r - 1 inputs. Both are values of polynomials at n
+points, one of them ∞: kernel and inputs are evaluated there, multiplied point by point, and the products interpolated
+(Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Six points are 0, ±1/√2, ±√2 and ∞, which
+round half as much as the usual 0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, for 3x3 taps at 64 channels. Eight are
+0, ±1/2, ±1, ±2 and ∞, of 286 choices of three pairs the one that rounds least for 7 taps.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,80 +20,138 @@ from tweakconv.compiler.schedules.border import tables_of
 from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory
 from tweakconv.compiler.spec import ConvSpec
 
-TILE = 4
-PATCH = TILE + 2
-POINTS = PATCH * PATCH
-
-_ROOT = 2**0.5
+_PAIRS: dict[int, tuple[float, ...]] = {1: (), 6: (0.5**0.5, 2**0.5), 8: (0.5, 1.0, 2.0)}
+"""Points p of which p and -p are used besides 0 and ∞, by the number of inputs along an axis."""
 
 
-def kernel_transform() -> FloatArray:
-    """The matrix (6, 3) that evaluates a kernel of 3 taps at the points, divided by what interpolation needs."""
-    points = np.array([0, 1 / _ROOT, -1 / _ROOT, _ROOT, -_ROOT])
-    matrix = np.zeros((PATCH, 3))
+class Form(NamedTuple):
+    """How large things are, down and across: a kernel's taps, a tile's outputs, and the inputs that they depend on."""
+
+    taps: tuple[int, int]
+    tile: tuple[int, int]
+    patch: tuple[int, int]
+
+    @classmethod
+    def of(cls, kernel: tuple[int, int]) -> Form:
+        """The form for a kernel of up to 7 taps along each axis; along an axis of one tap there is nothing to do.
+
+        Examples
+        --------
+        >>> Form.of((3, 3))
+        Form(taps=(3, 3), tile=(4, 4), patch=(6, 6))
+        >>> Form.of((1, 5))
+        Form(taps=(1, 5), tile=(1, 2), patch=(1, 6))
+        """
+        patch = tuple(1 if taps == 1 else 6 if taps <= 5 else 8 for taps in kernel)
+        tile = tuple(inputs - taps + 1 for inputs, taps in zip(patch, kernel, strict=True))
+        return cls(kernel, (tile[0], tile[1]), (patch[0], patch[1]))
+
+    @property
+    def points(self) -> int:
+        """Products of a tile, an input and an output channel."""
+        return self.patch[0] * self.patch[1]
+
+    @property
+    def tap_count(self) -> int:
+        """Taps of the kernel."""
+        return self.taps[0] * self.taps[1]
+
+
+def kernel_transform(taps: int, inputs: int) -> FloatArray:
+    """The matrix that evaluates a kernel of some taps at the points, divided by what interpolation needs."""
+    if inputs == 1:
+        return np.ones((1, 1))
+    points = np.array([0, *(sign * point for point in _PAIRS[inputs] for sign in (1, -1))])
+    matrix = np.zeros((inputs, taps))
     for row, point in enumerate(points):
-        matrix[row] = point ** np.arange(3) / np.prod(point - np.delete(points, row))
-    matrix[5, 2] = 1
+        matrix[row] = point ** np.arange(taps) / np.prod(point - np.delete(points, row))
+    matrix[-1, -1] = 1
     return matrix
 
 
 def input_transform(b: Builder, d: list[Value]) -> list[Value]:
-    """Six inputs of a row or column at the six points."""
-    near, odd_near = b.scaled(d[2], -2, d[4]), b.times(b.scaled(d[1], -2, d[3]), 1 / _ROOT)
-    far, odd_far = b.scaled(d[2], -0.5, d[4]), b.times(b.scaled(d[1], -0.5, d[3]), _ROOT)
-    return [
-        b.scaled(d[2], -2.5, b.add(d[0], d[4])),
-        b.add(near, odd_near),
-        b.subtract(near, odd_near),
-        b.add(far, odd_far),
-        b.subtract(far, odd_far),
-        b.scaled(d[3], -2.5, b.add(d[1], d[5])),
-    ]
+    """The inputs of a row or column at as many points; one input as it is.
+
+    What stands at a point is the product of all other points' factors, as a polynomial over the inputs: for a pair of
+    points ±p an even part plus or minus an odd one.
+    """
+    if len(d) == 1:
+        return d
+    pairs = _PAIRS[len(d)]
+    results = [_polynomial(b, pairs, d)]
+    for point in pairs:
+        others = [other for other in pairs if other != point]
+        even, odd = _polynomial(b, others, d[2:]), b.times(_polynomial(b, others, d[1:]), point)
+        results += [b.add(even, odd), b.subtract(even, odd)]
+    return [*results, _polynomial(b, pairs, d[1:])]
 
 
-def output_transform(b: Builder, m: list[Value]) -> list[Value]:
-    """Four outputs of a row or column from the products at the six points."""
-    near, odd_near = b.add(m[1], m[2]), b.subtract(m[1], m[2])
-    far, odd_far = b.add(m[3], m[4]), b.subtract(m[3], m[4])
-    return [
-        b.add(m[0], b.add(near, far)),
-        b.scaled(odd_near, 1 / _ROOT, b.times(odd_far, _ROOT)),
-        b.scaled(near, 0.5, b.times(far, 2)),
-        b.scaled(odd_near, _ROOT / 4, b.scaled(odd_far, 2 * _ROOT, m[5])),
-    ]
+def output_transform(b: Builder, m: list[Value], outputs: int) -> list[Value]:
+    """Some outputs of a row or column from the products at the points; one product as it is."""
+    if len(m) == 1:
+        return m
+    pairs = _PAIRS[len(m)]
+    sums = [b.add(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
+    differences = [b.subtract(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
+    first = m[0]
+    for pair in sums:
+        first = b.add(first, pair)
+    results = [first]
+    for power in range(1, outputs):
+        values = list(zip(pairs, differences if power % 2 else sums, strict=True))
+        if power == outputs - 1:
+            total = m[-1]
+        else:
+            point, value = values.pop()
+            total = b.times(value, point**power)
+        for point, value in reversed(values):
+            total = b.scaled(value, point**power, total)
+        results.append(total)
+    return results
 
 
-def emit_input_transform(b: Builder, tiles: int, channels: int) -> None:
+def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
+    """The product of x² - p² for all pairs ±p, with the inputs in the places of the even powers of x."""
+    coefficients = np.poly([point**2 for point in pairs])  # of the highest power first
+    total = d[2 * len(pairs)]
+    for i, coefficient in enumerate(coefficients[1:], 1):
+        position = 2 * (len(pairs) - i)
+        one = coefficient == 1
+        total = b.add(total, d[position]) if one else b.scaled(d[position], float(coefficient), total)
+    return total
+
+
+def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int) -> None:
     """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors."""
-    lanes = b.lanes
+    lanes, (high, wide) = b.lanes, form.patch
     point = tiles * channels
 
     def body(x: Value, x_row: Value, x_column: Value, v: Value) -> None:
-        columns = [x_column * j for j in range(PATCH)]
+        columns = [x_column * j for j in range(wide)]
 
         def some(channel: Value) -> None:
             patch = []
-            for i in range(PATCH):
+            for i in range(high):
                 row = b.at(b.at(x, x_row * i), channel)
                 patch.append([b.load(b.at(row, column), lanes) for column in columns])
-            down = [input_transform(b, [patch[i][j] for i in range(PATCH)]) for j in range(PATCH)]
+            down = [input_transform(b, [patch[i][j] for i in range(high)]) for j in range(wide)]
             target = b.at(v, channel)
-            for i in range(PATCH):
-                for j, value in enumerate(input_transform(b, [down[j][i] for j in range(PATCH)])):
-                    b.store(value, b.at(target, (i * PATCH + j) * point))
+            for i in range(high):
+                for j, value in enumerate(input_transform(b, [down[j][i] for j in range(wide)])):
+                    b.store(value, b.at(target, (i * wide + j) * point))
 
         b.loop(0, channels, some, step=lanes, once=True)
 
     b.function("transform_input", {"x": "ptr", "x_row": "i64", "x_column": "i64", "v": "ptr"}, body)
 
 
-def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) -> None:
+def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, width: int) -> None:
     """Define ``transform_output_WIDTH(m, y, y_row, residual, bias, rows, columns, flag)`` for a block of channels.
 
     Products at one point lie `point` elements from those at the next. It stores the tile's first `rows` x `columns`
     outputs, and 1 at `flag` where some sum is not finite, else 0.
     """
-    lanes = b.lanes
+    lanes, (high, wide) = b.lanes, form.tile
     y_column = spec.dilation[1] * spec.out_pixel_stride
 
     def body(
@@ -97,13 +159,13 @@ def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) ->
     ) -> None:
         unwanted = b.stack_room(width)
         end = Epilogue.of(b, spec, b.integer(3), residual, whole=True)
-        inside = [b.compare("sgt", columns, j) for j in range(TILE)]
+        inside = [b.compare("sgt", columns, j) for j in range(wide)]
 
         def places(start: Value) -> list[list[Value]]:
             """Where the tile's pixels lie in an array that begins at `start`; those beyond its end, elsewhere."""
-            rows_at = [(rows > i, b.at(start, y_row * i)) for i in range(TILE)]
+            rows_at = [(rows > i, b.at(start, y_row * i)) for i in range(high)]
             return [
-                [b.select(b.both(below, inside[j]), b.at(row, j * y_column), unwanted) for j in range(TILE)]
+                [b.select(b.both(below, inside[j]), b.at(row, j * y_column), unwanted) for j in range(wide)]
                 for below, row in rows_at
             ]
 
@@ -111,11 +173,12 @@ def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) ->
         besides = places(residual) if spec.residual else targets
 
         def some(start: Value, bad: Value, filled: int) -> list[Value]:
-            products = [b.load(b.at(b.at(m, start), k * point), lanes) for k in range(POINTS)]
-            down = [output_transform(b, products[j::PATCH]) for j in range(PATCH)]
+            products = [b.load(b.at(b.at(m, start), k * point), lanes) for k in range(form.points)]
+            across = form.patch[1]
+            down = [output_transform(b, products[j::across], high) for j in range(across)]
             addend = b.load(b.at(bias, start), lanes)
-            for i in range(TILE):
-                for j, value in enumerate(output_transform(b, [column[i] for column in down])):
+            for i in range(high):
+                for j, value in enumerate(output_transform(b, [column[i] for column in down], wide)):
                     total = b.add(value, addend)
                     bad = b.scaled(total, 0, bad)  # a NaN or an infinity times 0 is NaN
                     if spec.residual:
@@ -136,12 +199,13 @@ def emit_output_transform(b: Builder, spec: ConvSpec, point: int, width: int) ->
     b.function(f"transform_output_{width}", {name: pointers.get(name, "i64") for name in names}, body)
 
 
-def emit_fill(b: Builder, spec: ConvSpec, channels: int, fields: int) -> None:
+def emit_fill(b: Builder, form: Form, spec: ConvSpec, channels: int, fields: int) -> None:
     """Define ``fill(patch, x, ih, iw, height, width, x_row, shape)``: a tile's inputs, in the padding what that holds.
 
     A pixel takes room for `channels`, which may be more than there are. `shape` are the run-time integers of the call,
     in which the tables of the border stand behind `fields` others.
     """
+    high, wide = form.patch
 
     def body(
         patch: Value, x: Value, ih: Value, iw: Value, height: Value, width: Value, x_row: Value, shape: Value
@@ -152,7 +216,7 @@ def emit_fill(b: Builder, spec: ConvSpec, channels: int, fields: int) -> None:
             row, column = ih + i * spec.dilation[0], iw + j * spec.dilation[1]
             if tables is not None:
                 row, column = tables.pixel("row", row, height), tables.pixel("column", column, width)
-            target = b.at(patch, (i * PATCH + j) * channels)
+            target = b.at(patch, (i * wide + j) * channels)
             b.fill_zero(target, channels)
             source = b.at(x, row * x_row + column * spec.pixel_stride)
             inside = b.both(row.below(height), column.below(width))
@@ -162,7 +226,7 @@ def emit_fill(b: Builder, spec: ConvSpec, channels: int, fields: int) -> None:
                 lambda: None if tables is None else b.fill(target, tables.constant(), spec.group_in),
             )
 
-        b.loop(0, PATCH, lambda i: b.loop(0, PATCH, lambda j: pixel(i, j), once=True), once=True)
+        b.loop(0, high, lambda i: b.loop(0, wide, lambda j: pixel(i, j), once=True), once=True)
 
     integers = dict.fromkeys(("ih", "iw", "height", "width", "x_row"), "i64")
     b.function("fill", {"patch": "ptr", "x": "ptr", **integers, "shape": "ptr"}, body)

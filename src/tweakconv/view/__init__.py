@@ -1,0 +1,1 @@
+"""Pictures of convolutions: scenes, drawings, animations, the explorer and the notebook widget."""

@@ -58,8 +58,8 @@ def test_the_first_tab_stop_leads_to_the_content(shown, page):
 
 def test_tabs_are_walked_with_the_arrow_keys(page):
     page.goto("/")
-    tabs = page.get_by_role("tab", name="One layer")
-    tabs.focus()
+    page.wait_for_selector('[role="tab"][aria-selected="true"]')
+    page.get_by_role("tab", name="One layer").focus()
     seen = []
     for _ in range(4):
         page.keyboard.press("ArrowRight")

@@ -93,6 +93,14 @@ def test_a_step_that_there_is_not_is_passed_over(shown, query):
     assert shown.current_output() in {(0, 0), (2, 2)}
 
 
+def test_a_kernel_that_there_is_not_stands_in_its_field_to_be_mended(page):
+    page.expected_problems.append("400")
+    page.goto("/?tab=picture&kernel=laplace")
+    page.wait_for_selector('[role="alert"]')
+    assert "laplacian" in page.locator('[role="alert"]').inner_text()
+    assert page.get_by_label("or write one: a name, or a row on each line").input_value() == "laplace"
+
+
 def test_two_tabs_do_not_disturb_each_other(shown, page, explorer):
     shown.open("input_size=6x6")
     other = page.context.new_page()

@@ -77,20 +77,22 @@ function restore() {
   goTo(named in MAKERS ? named : "layer", search.toString(), false);
 }
 
-// Tabs, by the pattern of that name: arrows move between them, and what is reached is shown.
-for (const [name, tabButton] of tabButtons) {
-  tabButton.addEventListener("click", () => name !== current && goTo(name, opened.has(name) ? null : "", true));
-  tabButton.addEventListener("keydown", (event) => {
-    const names = [...tabButtons.keys()];
-    const at = names.indexOf(name);
-    const target = { ArrowRight: names.at((at + 1) % 4), ArrowLeft: names.at(at - 1), Home: names[0], End: names[3] }[
-      event.key
-    ];
-    if (!target) return;
-    event.preventDefault();
-    tabButtons.get(target).focus();
-    tabButtons.get(target).click();
-  });
+/** Tabs, by the pattern of that name: arrows move between them, and what is reached is shown. */
+function listenToTabs() {
+  for (const [name, tabButton] of tabButtons) {
+    tabButton.addEventListener("click", () => name !== current && goTo(name, opened.has(name) ? null : "", true));
+    tabButton.addEventListener("keydown", (event) => {
+      const names = [...tabButtons.keys()];
+      const at = names.indexOf(name);
+      const target = { ArrowRight: names.at((at + 1) % 4), ArrowLeft: names.at(at - 1), Home: names[0], End: names[3] }[
+        event.key
+      ];
+      if (!target) return;
+      event.preventDefault();
+      tabButtons.get(target).focus();
+      tabButtons.get(target).click();
+    });
+  }
 }
 
 function toast(text) {
@@ -102,6 +104,7 @@ function toast(text) {
 }
 
 async function share() {
+  if (current === null) return;
   history.replaceState(null, "", address());
   try {
     await navigator.clipboard.writeText(location.href);
@@ -188,6 +191,7 @@ tools.append(
 );
 document.body.append(help, live);
 setTheme(page.theme);
-addEventListener("popstate", restore);
 page.about = await (await ask("/api/about")).json();
+addEventListener("popstate", restore);
+listenToTabs();
 restore();

@@ -52,6 +52,7 @@ export function pictureChoice({ samples, change, send, after }) {
 
 /** Which kernel: one of the library, or numbers, written as a text or cell by cell. */
 export function kernelChoice({ kernels, change }) {
+  const known = (text) => kernels.find(({ name }) => name === text.split(":")[0]);
   const presets = dropDown({
     label: "Kernel",
     options: [...kernels.map(({ name }) => [name, name]), [TYPED, TYPED]],
@@ -89,19 +90,20 @@ export function kernelChoice({ kernels, change }) {
       h("div", {}, normalize.element, flip.element),
     ),
     show(now) {
+      const asked = now("kernel");
+      presets.show(known(asked)?.name ?? TYPED);
+      // Not under the fingers of someone who types.
+      if (document.activeElement !== text) text.value = known(asked) ? asked : asked.replaceAll(/\s*;\s*/g, "\n");
       normalize.show(now("normalize") === "1");
       flip.show(now("flip") === "1");
     },
     /** Shows the numbers that a text means. */
     tell(kernel, asked) {
-      const known = kernels.find(({ name }) => name === asked.split(":")[0]);
-      presets.show(known ? known.name : TYPED);
-      const usage = known && known.usage !== known.name ? `; also as ${known.usage}` : "";
+      const preset = known(asked);
+      const usage = preset && preset.usage !== preset.name ? `; also as ${preset.usage}` : "";
       const sum = Number(kernel.sum.toPrecision(6));
-      summary.textContent = known ? known.summary + usage : `${kernel.rows} × ${kernel.columns}, its sum is ${sum}`;
+      summary.textContent = preset ? preset.summary + usage : `${kernel.rows} × ${kernel.columns}, its sum is ${sum}`;
       weights.show(kernel.weights);
-      // Not under the fingers of someone who types.
-      if (document.activeElement !== text) text.value = known ? asked : asked.replaceAll(/\s*;\s*/g, "\n");
     },
   };
 }

@@ -39,7 +39,7 @@ export function practiceTab(page, remember) {
   const place = h("div", {});
   const trouble = h("div", {});
   const check = button({ label: "Check", class: "ex-button ex-primary", type: "submit" });
-  const skip = button({ label: "Another one", iconName: "next", onclick: () => next({}) });
+  const skip = button({ label: "Another one", iconName: "next", onclick: another });
   const verdict = h("section", { class: "ex-verdict", tabindex: -1, "aria-label": "Answer", hidden: true });
 
   const element = h(
@@ -77,6 +77,11 @@ export function practiceTab(page, remember) {
     const offered = kinds.find((each) => each.kind === name).levels;
     const chosen = offered.includes(Number(wanted.level)) ? wanted.level : String(offered.at(-1));
     await open({ kind: name, level: chosen, seed: String(score.nextSeed(name, chosen)) });
+  }
+
+  /** The same, read out: the answer that had the attention is gone. */
+  async function another() {
+    await next({});
     question.focus({ preventScroll: true });
   }
 

@@ -142,13 +142,15 @@ class PreparedConv:
             launch = self._launches.get((x.shape, x.strides, threads.get_num_threads()))
         if launch is None:
             array, launch = self._prepare(x)
-        addends = self._checked_residual(residual, launch.out_shape)
+        addends = None
+        if residual is not None or self.layer.residual:
+            addends = self._checked_residual(residual, launch.out_shape)
         if out is None:
             out = (
                 np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
             )
         else:
-            given = [a for a in (x, residual) if isinstance(a, np.ndarray)]
+            given = () if x is array and addends is None else (a for a in (x, residual) if isinstance(a, np.ndarray))
             check_out(out, launch.out_shape, self.dtype, array, *given)
         if launch.out_shape[0]:
             self._launch(launch, array, out, addends)
@@ -185,10 +187,8 @@ class PreparedConv:
         kernel = unpack(self._lowered, choice, self._weights)
         return _restore, (layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm)
 
-    def _checked_residual(self, residual: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray | None:
-        """The residual in C order, where there is to be one."""
-        if residual is None and not self.layer.residual:
-            return None
+    def _checked_residual(self, residual: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
+        """The residual in C order, where there is to be one and there is."""
         if residual is None:
             raise ValueError(f"residual: this convolution was made to add one; an array of shape {shape} is needed")
         if not self.layer.residual:

@@ -12,6 +12,7 @@ from tweakconv.compiler.target import Target
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from tweakconv.compiler.schedules.bands import BandsPlan
     from tweakconv.compiler.schedules.direct import DirectPlan
     from tweakconv.compiler.schedules.rows import RowsPlan
     from tweakconv.compiler.schedules.winograd import WinogradPlan
@@ -25,12 +26,18 @@ _PACKING_CYCLES = 70
 """Cycles for each weight that is transformed and packed, where a call does that as well."""
 
 
+_REASONS = {
+    "grouped": "groups are smaller than a vector; its lanes hold the channels of several",
+    "rows": "there is one output channel a group; neighbouring output rows share the input rows they read",
+}
+
+
 class Choice(NamedTuple):
-    """A schedule's name, its module, the plan it made, and the reason in words."""
+    """A schedule's name, its module or the one that runs it band by band, the plan made, and the reason in words."""
 
     algorithm: str
     schedule: ModuleType
-    plan: DirectPlan | RowsPlan | WinogradPlan
+    plan: DirectPlan | RowsPlan | WinogradPlan | BandsPlan
     reason: str
 
 
@@ -67,33 +74,59 @@ def choose(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        name, reason = _best(spec, target, out_size if tame else None, packs=packs)
-    else:
-        name, reason = algorithm, "asked for"
-        if name != "direct" and not SCHEDULES[name].applies(spec, target):
-            raise ValueError(f"algorithm: received {name!r}, which computes {SCHEDULES[name].WHAT}; choose 'auto'")
-        if name == "winograd" and not tame:
-            raise ValueError(
-                "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
-                "bias hold or come near; choose 'direct'"
-            )
-    return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)
+        return _best(spec, target, out_size if tame else None, packs=packs)
+    ways = _ways(algorithm, spec, target)
+    if not ways:
+        raise ValueError(
+            f"algorithm: received {algorithm!r}, which computes {SCHEDULES[algorithm].WHAT}; choose 'auto'"
+        )
+    if algorithm == "winograd" and not tame:
+        raise ValueError(
+            "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
+            "bias hold or come near; choose 'direct'"
+        )
+    return _fastest(ways, out_size)._replace(reason="asked for")
 
 
-def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> tuple[str, str]:
-    from tweakconv.compiler.schedules import direct, grouped, rows, winograd  # noqa: PLC0415
+def _ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
+    """How an algorithm computes a convolution: as it is, or band by band with channels_last, or not at all."""
+    from tweakconv.compiler.schedules import SCHEDULES, bands  # noqa: PLC0415
 
-    if grouped.applies(spec, target):
-        return "grouped", "groups are smaller than a vector; its lanes hold the channels of several"
-    if rows.applies(spec, target):
-        return "rows", "there is one output channel a group; neighbouring output rows share the input rows they read"
-    lanes = f"vector lanes hold {'output channels' if spec.channels_last else 'output columns'}"
-    if out_size is None or not winograd.applies(spec, target):
-        return "direct", f"it computes every geometry; {lanes}"
-    plain = direct.estimate(direct.plan(spec, target), out_size)
-    fast = winograd.estimate(winograd.plan(spec, target), out_size)
+    schedule, ways = SCHEDULES[algorithm], []
+    if schedule.applies(spec, target):
+        ways.append(Choice(algorithm, schedule, schedule.plan(spec, target), ""))
+    if bands.applies(spec) and schedule.applies(bands.inside(spec), target):
+        ways.append(Choice(algorithm, bands, bands.plan(spec, target, schedule), ""))
+    return ways
+
+
+def _fastest(ways: list[Choice], out_size: tuple[int, int] | None) -> Choice:
+    """The one estimated to be fastest, or where nothing is known of the size the first."""
+    return ways[0] if out_size is None or len(ways) == 1 else min(ways, key=lambda way: _cycles(way, out_size))
+
+
+def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
+    cycles: float = way.schedule.estimate(way.plan, out_size)
+    return cycles
+
+
+def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> Choice:
+    lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
+    direct = _fastest(_ways("direct", spec, target), out_size)
+    grouped, rows = _ways("grouped", spec, target), _ways("rows", spec, target)
+    if grouped or rows:
+        plain = _fastest([*grouped, *rows], out_size)
+        if not spec.channels_last and not rows:  # lanes of columns are an alternative
+            plain = _fastest([plain, direct], out_size)
+        return plain._replace(reason=_REASONS.get(plain.algorithm, lanes))
+    fast = _ways("winograd", spec, target) if out_size is not None else []
+    if not fast or out_size is None:
+        return direct._replace(reason=f"it computes every geometry; {lanes}")
+    winograd = _fastest(fast, out_size)
+    cycles = _cycles(winograd, out_size)
     if packs:
-        fast += math.prod(spec.taps) * spec.group_out * _PACKING_CYCLES
-    if fast < _WORTH_IT * plain:
-        return "winograd", f"estimated to take {fast / plain:.2f} of the time of direct sums"
-    return "direct", f"winograd is estimated to take {fast / plain:.2f} of its time; {lanes}"
+        cycles += math.prod(spec.taps) * spec.out_channels * _PACKING_CYCLES
+    ratio = cycles / _cycles(direct, out_size)
+    if ratio < _WORTH_IT:
+        return winograd._replace(reason=f"estimated to take {ratio:.2f} of the time of direct sums")
+    return direct._replace(reason=f"winograd is estimated to take {ratio:.2f} of its time; {lanes}")

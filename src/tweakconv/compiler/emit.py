@@ -260,6 +260,17 @@ class Builder:
             return vector
         return self._shuffle(vector, vector, [lane - lane % group + member for lane in range(self.lanes)])
 
+    def insert(self, vector: Value | None, piece: Value, start: int) -> Value:
+        """A vector with a shorter one in its lanes from `start` on; None for one whose lanes say nothing yet."""
+        whole = Value(self._type(self.lanes), "poison", self) if vector is None else vector
+        return self._insert(whole, piece, start, self._width(piece))
+
+    def unpack(self, a: Value, b: Value, run: int, *, high: bool) -> Value:
+        """From each run of lanes the first half, or the second where `high`, of two vectors, a lane of each in turn."""
+        half = run // 2
+        starts = range(half if high else 0, self.lanes, run)
+        return self._shuffle(a, b, [lane for s in starts for i in range(s, s + half) for lane in (i, self.lanes + i)])
+
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
         """``a * b + c``: one rounding where the target fuses, two where LLVM would call a library for it."""
         if not self.target.fma:
@@ -466,6 +477,9 @@ class Builder:
     def _type(self, lanes: int) -> str:
         return self.element if lanes == 1 else f"<{lanes} x {self.element}>"
 
+    def _width(self, value: Value) -> int:
+        return int(value.type[1:].split(" x ")[0]) if value.type.startswith("<") else 1
+
     def _extreme(self, name: str, a: Value | int, b: Value | int) -> Value:
         self._declared.add(f"declare i64 @llvm.{name}.i64(i64, i64)")
         return self._new("i64", f"call i64 @llvm.{name}.i64({self._typed(a)}, {self._typed(b)})")
@@ -525,6 +539,7 @@ def _fold(operation: str, a: str, b: str) -> int | None:
         "udiv": x // y if y else None,
         "urem": x % y if y else None,
         "and": x & y,
+        "or": x | y,
     }[operation]
 
 

@@ -253,6 +253,17 @@ class AxisGeometry:
         apart = pixels.step * self.input_dilation // self.stride
         return range(outputs[0], outputs[1] + 1, apart), pixels
 
+    def alone(self, outputs: int) -> AxisGeometry:
+        """So many neighbouring outputs by themselves: their input is what they read, padding included, and no more.
+
+        Examples
+        --------
+        >>> AxisGeometry(input=28, kernel=3, stride=2, pad_lo=1, pad_hi=1).alone(4)
+        AxisGeometry(input=9, kernel=3, stride=2)
+        """
+        span = (outputs - 1) * self.stride + self.effective_kernel
+        return AxisGeometry(span, self.kernel, self.stride, self.dilation)
+
     def unread(self) -> UnreadPixels:
         """Which pixels no output reads, and why.
 

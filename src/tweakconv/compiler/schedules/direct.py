@@ -36,7 +36,10 @@ from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 __all__ = [
+    "WHAT",
     "DirectPlan",
+    "applies",
+    "define",
     "emit",
     "estimate",
     "integers",
@@ -51,6 +54,9 @@ __all__ = [
 CYCLES_PER_PRODUCT = 0.62
 """Of a vector: half a cycle with two multipliers, of which 80 % are kept busy (measured on eight layers)."""
 
+_COLUMN_CYCLES, _APART = 0.8, 1.35
+"""The same where lanes hold columns, which more loads cross cache lines; and how much longer where they lie apart."""
+
 STREAMED_BYTES_PER_CYCLE = 10
 """At which weights come from beyond the second-level cache."""
 
@@ -63,6 +69,11 @@ class DirectPlan:
     target: Target
     blocking: Blocking
     form: ModuleType = field(repr=False)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Output rows that are computed together."""
+        return 1
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
@@ -81,6 +92,15 @@ class DirectPlan:
         ]
 
 
+WHAT = "every convolution"
+"""What this schedule computes, in words."""
+
+
+def applies(spec: ConvSpec, target: Target) -> bool:
+    """It computes every convolution."""
+    return True
+
+
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
     form = channel_lanes if spec.channels_last else pixel_lanes
@@ -90,13 +110,18 @@ def plan(spec: ConvSpec, target: Target) -> DirectPlan:
 def emit(plan: DirectPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     builder = Builder(plan.target, plan.spec.element)
+    define(builder, plan, "run", public=True)
+    return builder.module()
+
+
+def define(builder: Builder, plan: DirectPlan, name: str, *, public: bool) -> None:
+    """Define the function of a plan, and those that it calls."""
     emit_fill(builder, plan.spec, plan.blocking)
     emit_activate(builder, plan.spec)
     for pixels in plan.blocking.pixels:
         for width in plan.blocking.widths():
             plan.form.emit_micro(builder, plan.spec, plan.blocking, micro_name(pixels, width), pixels, width)
-    emit_run(builder, plan.spec, plan.blocking)
-    return builder.module()
+    emit_run(builder, plan.spec, plan.blocking, name, public=public)
 
 
 def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
@@ -156,13 +181,17 @@ def packed_elements(plan: DirectPlan, taps: int) -> int:
 
 
 def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
-    """Cycles that an image of a group takes, roughly: products, and weights that stream past."""
+    """Cycles that an image takes, roughly: products, and weights that stream past."""
     spec, blocking = plan.spec, plan.blocking
     lanes = plan.target.lanes(spec.element_bytes)
-    products = math.prod(out_size) * math.prod(spec.taps) * (blocking.padded_out // lanes)
-    weights = math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
+    weights = spec.groups * math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
     streamed = weights / STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
-    return products * CYCLES_PER_PRODUCT + streamed
+    rows, columns = out_size
+    taps = spec.groups * math.prod(spec.taps)
+    if spec.channels_last:
+        return rows * columns * taps * (blocking.padded_out // lanes) * CYCLES_PER_PRODUCT + streamed
+    each = _COLUMN_CYCLES * (_APART if spec.strides[1] > 1 else 1)
+    return rows * -(-columns // lanes) * taps * spec.group_out * each + streamed
 
 
 def space(plan: DirectPlan, call: Call) -> Space:

@@ -19,11 +19,11 @@ from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 
 
-def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
-    """Define ``run`` over the microkernels and ``fill``."""
+def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking, name: str, *, public: bool) -> None:
+    """Define ``run``, by a name, over the microkernels and ``fill``."""
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     driver = _Driver(builder, spec, blocking)
-    builder.function("run", {**pointers, "flags": "i64"}, driver.run, public=True)
+    builder.function(name, {**pointers, "flags": "i64"}, driver.run, public=public)
 
 
 def micro_name(pixels: int, width: int) -> str:

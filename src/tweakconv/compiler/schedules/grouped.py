@@ -9,6 +9,7 @@ products. The driver and the window are the direct schedule's.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
 
@@ -17,6 +18,7 @@ from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.direct import (
     DirectPlan,
+    define,
     emit,
     integers,
     pack,
@@ -26,13 +28,14 @@ from tweakconv.compiler.schedules.direct import (
     unpack,
 )
 from tweakconv.compiler.schedules.epilogue import Epilogue
-from tweakconv.compiler.schedules.micro import Planes, define
+from tweakconv.compiler.schedules.micro import Planes
+from tweakconv.compiler.schedules.micro import define as define_micro
 from tweakconv.compiler.schedules.window import completed, first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 __all__ = [
-    "WHAT", "applies", "emit", "emit_micro", "integers", "pack", "pack_bias", "pack_block", "packed_elements", "plan",
+    "WHAT", "applies", "define", "emit", "emit_micro", "estimate", "integers", "pack", "pack_bias", "pack_block", "packed_elements", "plan",
     "space", "unpack",
 ]  # fmt: skip
 
@@ -41,6 +44,8 @@ _MOST_PIXELS = 12
 _MOST_UNROLLED = 12
 """Vectors of weights, of a kernel row and the channels of a group, up to which they are kept in registers."""
 
+_PRODUCT_CYCLES, _VECTOR_CYCLES = 1.3, 30
+"""What a product of vectors and a vector of outputs take, by a fit to ten layers."""
 
 WHAT = "two groups or more of as many output as input channels, a part of a vector, with channels_last"
 """What this schedule computes, in words."""
@@ -89,6 +94,12 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     )
 
 
+def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
+    """Cycles that an image takes, roughly: products, and what goes with each vector of outputs."""
+    vectors = math.prod(out_size) * (plan.blocking.padded_out // plan.target.lanes(plan.spec.element_bytes))
+    return vectors * (math.prod(plan.spec.taps) * _PRODUCT_CYCLES + _VECTOR_CYCLES)
+
+
 def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
     """Write weights (rows, columns, channels of a group, 1, block) as [row][column][channel][lane]."""
     rows, columns, channels, _, width = part.shape
@@ -133,7 +144,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)
 
-    define(b, spec, blocking, name, body)
+    define_micro(b, spec, blocking, name, body)
 
 
 def _uses(pixels: int, taps: int, stride: int, dilation: int) -> list[tuple[int, list[tuple[int, int]]]]:

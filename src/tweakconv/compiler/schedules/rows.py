@@ -98,6 +98,9 @@ class RowsPlan:
         ]
 
 
+_PRODUCT_CYCLES, _ROW_CYCLES = 0.9, 110
+"""What a product of vectors and a row of outputs take, by a fit to seven layers."""
+
 WHAT = "one output channel and at most four input channels a group, with channels_first, rows near each other"
 """What this schedule computes, in words."""
 
@@ -116,6 +119,13 @@ def applies(spec: ConvSpec, target: Target) -> bool:
         return True
     uses = _uses(plan(spec, target).rows, spec.kernel[0], spec)
     return len(uses) <= _MOST_INPUT_ROWS and sum(map(len, uses.values())) >= _LEAST_USES * len(uses)
+
+
+def estimate(plan: RowsPlan, out_size: tuple[int, int]) -> float:
+    """Cycles that an image takes, roughly: products, and what goes with each row of outputs."""
+    spec, (rows, columns) = plan.spec, out_size
+    vectors = -(-columns // plan.target.lanes(spec.element_bytes))
+    return spec.groups * rows * (vectors * math.prod(spec.taps) * _PRODUCT_CYCLES + _ROW_CYCLES)
 
 
 def plan(spec: ConvSpec, target: Target) -> RowsPlan:

@@ -120,6 +120,11 @@ class WinogradPlan:
         """Elements of a group's packed weights: at the points, and as they are."""
         return (self.form.points + self.form.tap_count) * self.channels * self.products.padded_out
 
+    @property
+    def rows_at_once(self) -> int:
+        """Output rows that are computed together."""
+        return self.form.tile[0] * self.spec.dilation[0]
+
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
         form, outputs = self.form, math.prod(self.form.tile)
@@ -252,7 +257,7 @@ def space(plan: WinogradPlan, call: Call) -> Space:
 
 
 def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
-    """Cycles that an image of a group takes, roughly: products, transforms, and weights that stream past."""
+    """Cycles that an image takes, roughly: products, transforms, and weights that stream past."""
     spec, lanes = plan.spec, plan.target.lanes(plan.spec.element_bytes)
     rows, columns = tile_counts(plan.form, spec.dilation, out_size)
     tiles = rows * columns * spec.dilation[0] * spec.dilation[1]
@@ -264,12 +269,18 @@ def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     weights = points * plan.channels * plan.products.padded_out * spec.element_bytes
     passes = -(-tiles // plan.tiles)
     streamed = 0 if _stays(weights, plan.target) else passes * weights / direct.STREAMED_BYTES_PER_CYCLE
-    return products + transforms + streamed
+    return spec.groups * (products + transforms + streamed)
 
 
 def emit(plan: WinogradPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     b = Builder(plan.target, plan.spec.element)
+    define(b, plan, "run", public=True)
+    return b.module()
+
+
+def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
+    """Define the function of a plan, and those that it calls."""
     products_spec = _products_spec(plan.channels, plan.products.out_block)
     again_spec = replace(plan.spec, dilation=(1, 1), in_channels=plan.channels, groups=1)
     again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
@@ -285,8 +296,7 @@ def emit(plan: WinogradPlan) -> str:
     emit_activate(b, plan.spec)
     emit_input_transform(b, plan.form, plan.tiles, plan.channels)
     emit_fill(b, plan.form, plan.spec, plan.channels, len(FIELDS))
-    emit_run(b, plan)
-    return b.module()
+    emit_run(b, plan, name, public=public)
 
 
 def _products_spec(channels: int, out_channels: int) -> ConvSpec:

@@ -29,10 +29,10 @@ FLAG_ELEMENTS = 16
 """Room at the start of the working space for the note that a tile is not finite."""
 
 
-def emit_run(b: Builder, plan: WinogradPlan) -> None:
-    """Define ``run`` over the transforms, the microkernels and ``fill``."""
+def emit_run(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
+    """Define ``run``, by a name, over the transforms, the microkernels and ``fill``."""
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    b.function(name, {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=public)
 
 
 class _Place(NamedTuple):

@@ -1,0 +1,95 @@
+"""Matrices turned over in registers: rows of the source become columns of the target.
+
+A block of as many rows as a vector has lanes is read in pieces of 16 bytes, each put where its row belongs among the
+lanes; what is left is to turn over the small squares within each 16 bytes, which no instruction has to carry from one
+half of a vector to the other.
+"""
+
+from __future__ import annotations
+
+from tweakconv.compiler.emit import Builder, Value
+
+PARAMETERS = {
+    "source": "ptr", "source_step": "i64", "rows": "i64", "target": "ptr", "target_step": "i64", "columns": "i64",
+}  # fmt: skip
+
+_PIECE_BYTES = 16
+
+
+def slack(lanes: int) -> int:
+    """Elements behind the last row of a target that may be written to where rows are fewer than a vector's lanes."""
+    return lanes
+
+
+def emit_transpose(b: Builder, name: str, *, spills: bool) -> None:
+    """Define ``name(source, source_step, rows, target, target_step, columns)``: ``target[j][i] = source[i][j]``.
+
+    Rows of the source lie `source_step` elements apart and those of the target `target_step`.
+
+    Parameters
+    ----------
+    spills
+        What happens with fewer rows than a vector has lanes. True: whole vectors are written, in the order of the
+        target's rows, so that what a row's vector spills over the next ones is overwritten by these, and behind the
+        last one there is `slack`. False: each element by itself.
+    """
+    lanes, piece = b.lanes, _PIECE_BYTES // b.element_bytes
+
+    def body(source: Value, source_step: Value, rows: Value, target: Value, target_step: Value, columns: Value) -> None:
+        def block(first: Value, last: Value | None) -> None:
+            """The rows from `first` on, as many as there are lanes, those behind `last` in name only."""
+            members = [b.minimum(last, i) if last is not None and i else b.integer(i) for i in range(lanes)]
+            starts = [b.at(source, (first + member) * source_step) for member in members]
+            at = b.at(target, first)
+
+            def some(count: int, j: Value) -> None:
+                for c, column in enumerate(_turned(b, [b.at(start, j) for start in starts], count)):
+                    b.store(column, b.at(at, (j + c) * target_step))
+
+            many, few = columns - columns % lanes, columns - columns % piece
+            b.loop(0, many, lambda j: some(lanes, j), step=lanes)
+            b.loop(many, few, lambda j: some(piece, j), step=piece)
+            # The last ones together with some before, which are written once more.
+            b.when(few < columns, lambda: some(piece, columns - piece))
+
+        def blocks() -> None:
+            whole = rows - rows % lanes
+            b.loop(0, whole, lambda i: block(i, None), step=lanes)
+            b.when(whole < rows, lambda: block(rows - lanes, None))
+
+        def one_by_one() -> None:
+            def row(i: Value) -> None:
+                start = b.at(source, i * source_step)
+                b.loop(0, columns, lambda j: b.store(b.load(b.at(start, j)), b.at(target, j * target_step + i)))
+
+            b.loop(0, rows, row)
+
+        few_rows = (lambda: block(b.integer(0), rows - 1)) if spills else one_by_one
+        b.when(columns >= piece, lambda: b.when(rows >= lanes, blocks, few_rows), one_by_one)
+
+    b.function(name, PARAMETERS, body)
+
+
+def _turned(b: Builder, rows: list[Value], columns: int) -> list[Value]:
+    """The first columns of as many rows as there are lanes, each a vector; a multiple of 16 bytes of them."""
+    piece = _PIECE_BYTES // b.element_bytes
+    pieces = columns // piece
+    # gathered[p][k]: piece p of the rows k, k + piece, k + 2 * piece, ...
+    gathered: list[list[Value | None]] = [[None] * piece for _ in range(pieces)]
+    for r, row in enumerate(rows):
+        for p in range(pieces):
+            part = b.load(b.at(row, p * piece), piece)
+            gathered[p][r % piece] = b.insert(gathered[p][r % piece], part, r // piece * piece)
+    turned = []
+    for squares in gathered:
+        turned += _squares(b, [square for square in squares if square is not None])
+    return turned
+
+
+def _squares(b: Builder, rows: list[Value]) -> list[Value]:
+    """The rows of squares, side by side in as many vectors as a square has rows, as their columns."""
+    size = len(rows)
+    for _ in range(size.bit_length() - 1):
+        pairs = zip(rows[: size // 2], rows[size // 2 :], strict=True)
+        rows = [b.unpack(upper, lower, size, high=high) for upper, lower in pairs for high in (False, True)]
+    return rows

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from tweakconv.arrays import FloatArray
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -42,6 +45,7 @@ def choose(
     algorithm: str = "auto",
     tame: bool = True,
     packs: bool = False,
+    whole: bool = False,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
 
@@ -55,6 +59,8 @@ def choose(
         Whether all weights and the bias are finite, and far from overflowing.
     packs
         Whether weights are packed for a single call, so that the time this takes counts.
+    whole
+        Whether all weights are whole numbers: then "auto" takes sums whose results are, for whole inputs.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def choose(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        name, reason = _best(spec, target, out_size if tame else None, packs=packs)
+        name, reason = _best(spec, target, out_size if tame else None, packs=packs, whole=whole)
     else:
         name, reason = algorithm, "asked for"
         if name != "direct" and not SCHEDULES[name].applies(spec, target):
@@ -80,7 +86,25 @@ def choose(
     return Choice(name, SCHEDULES[name], SCHEDULES[name].plan(spec, target), reason)
 
 
-def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> tuple[str, str]:
+_SAMPLE = 64
+
+
+def is_whole(kernel: FloatArray) -> bool:
+    """Whether all weights are whole numbers; a few of them decide for nearly every kernel that has others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_whole(np.array([1.0, -8.0])), is_whole(np.array([0.25, 2.0]))
+    (True, False)
+    """
+    weights = kernel.reshape(-1)
+    return all(bool((part == np.rint(part)).all()) for part in (weights[:_SAMPLE], weights[_SAMPLE:]))
+
+
+def _best(
+    spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool
+) -> tuple[str, str]:
     from tweakconv.compiler.schedules import direct, grouped, rows, winograd  # noqa: PLC0415
 
     if grouped.applies(spec, target):
@@ -90,6 +114,8 @@ def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, p
     lanes = f"vector lanes hold {'output channels' if spec.channels_last else 'output columns'}"
     if out_size is None or not winograd.applies(spec, target):
         return "direct", f"it computes every geometry; {lanes}"
+    if whole:
+        return "direct", "all weights are whole numbers, whose direct sums over whole numbers are exact"
     plain = direct.estimate(direct.plan(spec, target), out_size)
     fast = winograd.estimate(winograd.plan(spec, target), out_size)
     if packs:

@@ -25,7 +25,7 @@ from tweakconv.compiler.schedules.direct import (
     space,
     unpack,
 )
-from tweakconv.compiler.schedules.epilogue import Epilogue
+from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes, define
 from tweakconv.compiler.schedules.window import completed, first_that_fits
 from tweakconv.compiler.spec import ConvSpec
@@ -110,7 +110,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
-        unwanted = b.stack_room(b.lanes)
+        unwanted = spare_room(b, spec, pixels, b.lanes)
 
         def products(at: Value, w: Value, *before: Value) -> list[Value]:
             weights = [b.load(b.at(w, i * b.lanes), b.lanes) for i in range(unroll * each)]

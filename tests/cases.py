@@ -73,6 +73,7 @@ class Case:
             activation=Activation.of(self.activation, self.negative_slope),
             residual=self.residual,
             mapped_padding=self.padding_mode != "zeros",
+            **({} if dtype in DTYPES else {"x_stored": dtype, "y_stored": dtype}),
         )
 
     def x_shape(self, data_format: str) -> tuple[int, int, int, int]:

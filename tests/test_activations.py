@@ -267,7 +267,7 @@ def test_a_copy_adds_a_residual_too() -> None:
         (None, ValueError, r"residual: .*made to add one; an array of shape \(2, 9, 14, 20\) is needed"),
         (np.ones((9, 14, 20), np.float32), ValueError, r"residual: received shape \(9, 14, 20\); the result has"),
         (np.ones((2, 9, 14, 1), np.float32), ValueError, r"residual: received shape \(2, 9, 14, 1\)"),
-        (np.ones((2, 9, 14, 20)), TypeError, "residual: received dtype float64, but this convolution computes in"),
+        (np.ones((2, 9, 14, 20)), TypeError, "residual: received dtype float64, but this convolution takes"),
         ("x", TypeError, "residual: received the text 'x'"),
     ],
 )
@@ -277,7 +277,7 @@ def test_a_residual_that_does_not_fit_is_refused(residual: Any, kind: type[Excep
     with pytest.raises(kind, match=words):
         conv(x, residual=residual)
     if residual is not None:
-        with pytest.raises(kind, match=words.replace("but this convolution computes in", "")):
+        with pytest.raises(kind, match=words.replace("but this convolution takes", "")):
             conv2d(x, kernel, bias, residual=residual, **BLOCK.arguments)
 
 

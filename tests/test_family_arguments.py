@@ -99,7 +99,7 @@ def test_every_operation_refuses_what_makes_no_sense(
 def test_prepared_operations_refuse_inputs_of_other_shapes_and_types(name: str) -> None:
     x, *others = GOOD[name]
     conv = getattr(tc, f"compile_{name}")(*others, input_shape=x.shape)
-    with pytest.raises(TypeError, match="x: received dtype float32, but this convolution computes in float64"):
+    with pytest.raises(TypeError, match="x: received dtype float32, but this convolution takes float64"):
         conv(x.astype(np.float32))
     with pytest.raises(ValueError, match=r"x: received shape .* axes"):
         conv(x[0])

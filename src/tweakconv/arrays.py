@@ -14,6 +14,12 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 """The element types that are computed in."""
 
+INTEGERS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
+"""The types of whole numbers that images may have."""
+
+_FLOATS = "float32, float64, float16 and bfloat16"
+_CHOICES = "choose 'float32', 'float64', 'float16', or ml_dtypes.bfloat16 of the package ml_dtypes"
+
 CACHE_LINE = 64
 
 
@@ -27,7 +33,7 @@ def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) ->
     array
         Anything NumPy takes as an array; other byte orders and unaligned data are copied.
     dtype
-        The one type that will do; any supported one where None.
+        The one type that will do; any floating one that is supported where None.
 
     Raises
     ------
@@ -40,19 +46,19 @@ def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) ->
     --------
     >>> as_input("x", np.array([1, 2]))
     Traceback (most recent call last):
-    TypeError: x: received dtype int64; float32 and float64 are supported, convert it: x.astype(np.float32)
+    TypeError: x: received dtype int64; float32, float64, float16 and bfloat16 are supported, convert it: ...
     """
     plain = as_numbers(name, array)
     native = plain.dtype.newbyteorder("=")
-    if native not in DTYPES:
+    if dtype is None and not is_float(native):
         raise TypeError(
-            f"{name}: received dtype {plain.dtype}; float32 and float64 are supported, convert it: "
-            f"{name}.astype(np.float32)"
+            f"{name}: received dtype {plain.dtype}; {_FLOATS} are supported, convert it: {name}.astype(np.float32)"
         )
     if dtype is not None and native != dtype:
+        module = "ml_dtypes" if is_bfloat16(dtype) else "np"
         raise TypeError(
-            f"{name}: received dtype {plain.dtype}, but this convolution computes in {dtype}; convert it: "
-            f"{name}.astype(np.{dtype})"
+            f"{name}: received dtype {plain.dtype}, but this convolution takes {dtype}; convert it: "
+            f"{name}.astype({module}.{dtype})"
         )
     if plain.dtype.isnative and plain.flags.aligned:
         return plain
@@ -68,7 +74,7 @@ def as_weights(name: str, array: ArrayLike, dtype: np.dtype[Any]) -> FloatArray:
         For what is not real numbers.
     """
     plain = as_numbers(name, array)
-    if plain.dtype.kind not in "iuf":
+    if plain.dtype.kind not in "iuf" and not is_bfloat16(plain.dtype):
         raise TypeError(f"{name}: received dtype {plain.dtype}; real numbers are needed, such as {dtype}")
     return plain.astype(dtype, copy=False)
 
@@ -97,9 +103,29 @@ def as_numbers(name: str, array: ArrayLike) -> NDArray[Any]:
         raise TypeError(
             f"{name}: received dtype {plain.dtype}; convolve {name}.real and {name}.imag one after the other"
         )
-    if plain.dtype.kind not in "biuf":
+    if plain.dtype.kind not in "biuf" and not is_bfloat16(plain.dtype):
         raise TypeError(f"{name}: received dtype {plain.dtype}; an array of numbers is needed")
     return plain
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether it is the type that the package ml_dtypes adds to NumPy: known by its name, without loading that."""
+    return dtype.kind == "V" and dtype.name == "bfloat16"
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of a type, in the machine's byte order, are convolved."""
+    return dtype in DTYPES or dtype == np.float16 or is_bfloat16(dtype)
+
+
+def computed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that is computed in for arrays of a type: float64 for those of float64, float32 for all others."""
+    return DTYPES[dtype == DTYPES[1]]
+
+
+def stored_as(dtype: np.dtype[Any], within: np.dtype[Any]) -> str:
+    """A type's name for the compiler, empty where it is what is computed in."""
+    return "" if dtype == within else dtype.name
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -113,9 +139,9 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         chosen = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype: received {dtype!r}; choose 'float32' or 'float64'") from None
-    if chosen not in DTYPES:
-        raise TypeError(f"dtype: received {dtype!r}; choose 'float32' or 'float64'")
+        raise TypeError(f"dtype: received {dtype!r}; {_CHOICES}") from None
+    if not is_float(chosen):
+        raise TypeError(f"dtype: received {dtype!r}; {_CHOICES}")
     return chosen
 
 
@@ -171,7 +197,7 @@ def address(array: FloatArray) -> int:
 
     ``array.ctypes.data`` takes most of a microsecond; where the buffer protocol allows, ctypes takes a third of it.
     """
-    if array.flags.carray:
+    if array.flags.carray and array.dtype.kind != "V":  # which has no buffer
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return array.ctypes.data
 

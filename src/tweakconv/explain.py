@@ -24,7 +24,7 @@ def title(conv: PreparedConv) -> str:
         "plus a residual" if layer.residual else "",
         "" if layer.activation is None else layer.activation.name,
         "channels_last" if layer.channels_last else "channels_first",
-        str(conv.dtype),
+        str(conv.dtype) if conv.dtype == conv.out_dtype else f"{conv.dtype} to {conv.out_dtype}",
     ]
     return f"{kernel} kernel, {size}x{layer.in_channels} -> {out}x{layer.out_channels}, " + ", ".join(
         filter(None, extras)
@@ -44,7 +44,6 @@ def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
     layer, geometry, built = conv.layer, conv.geometry, conv.built
     choice = built.choice
     batch = conv.input_shape[0]
-    element = conv.dtype.itemsize
     out_shape = layer.shape(batch, geometry.output_size, layer.out_channels)
     names = AXIS_NAMES[layer.rank]
     sizes = [f"{name} {axis.formula()}" for name, axis in zip(names, geometry.axes, strict=True)]
@@ -52,7 +51,8 @@ def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
         f"{name}: {report.explain()}" for name, report in zip(names, geometry.unread(), strict=True) if len(report)
     ]
     size_in_bytes = (
-        f"input {math.prod(conv.input_shape) * element:,}, output {math.prod(out_shape) * element:,}, "
+        f"input {math.prod(conv.input_shape) * conv.dtype.itemsize:,}, "
+        f"output {math.prod(out_shape) * conv.out_dtype.itemsize:,}, "
         f"packed weights {conv.weights_bytes:,}, working space {conv.space_bytes:,} a thread"
     )
     every = [

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tweakconv.arrays import FloatArray
+from tweakconv.arrays import FloatArray, stored_as
 from tweakconv.compiler.call import Border, Piece
 from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.spec import AxisSpec, ConvSpec
@@ -42,16 +42,27 @@ class Lowered(NamedTuple):
     pieces: tuple[Phases, ...]
 
 
-def lower(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry, *, finite: bool) -> Lowered:
+def lower(
+    layer: LayerConfig,
+    dtype: np.dtype[Any],
+    geometry: ConvGeometry,
+    *,
+    finite: bool,
+    stored: tuple[np.dtype[Any], np.dtype[Any]] | None = None,
+) -> Lowered:
     """What computes a layer, the same for every input size.
 
     Parameters
     ----------
+    dtype
+        What is computed in.
     geometry
         The layer's, for an input of some size.
     finite
         Whether all weights are finite. If not, and only then, it matters that a transposed convolution multiplies
-        nothing where there is no pixel.
+        nothing where there is no pixel; sums are then taken in parts, and come out unrounded.
+    stored
+        What the input and the output are stored in, where that is another type.
 
     Raises
     ------
@@ -85,6 +96,8 @@ def lower(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry, *, f
         ragged=any(len({len(phase.taps) for phase in of_axis}) > 1 for of_axis in phases),
         out_step=phases[-1][0].step,
         skips_padding=layer.transposed and not finite,
+        x_stored="" if stored is None else stored_as(stored[0], dtype),
+        y_stored="" if stored is None or (layer.transposed and not finite) else stored_as(stored[1], dtype),
     )
     return Lowered(layer, spec, tuple(itertools.product(*phases)))
 
@@ -160,13 +173,13 @@ def pieces(lowered: Lowered, choice: Choice, geometry: ConvGeometry) -> tuple[Pi
     return tuple(found)
 
 
-def border_of(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry) -> Border | None:
-    """What the padding holds, for a geometry with at least two axes; None for zeros."""
+def border_of(layer: LayerConfig, dtype: np.dtype[Any], geometry: ConvGeometry, *, double: bool) -> Border | None:
+    """What the padding holds, for an input of a type and a geometry with at least two axes; None for zeros."""
     if layer.pads_zeros:
         return None
     with np.errstate(over="ignore"):  # too large for float32: infinity, as in the arrays
         value = float(dtype.type(layer.constant_value))
-    return Border(value, dtype == np.float64, layer.border(geometry))
+    return Border(value, double, layer.border(geometry))
 
 
 def element_strides(x: FloatArray, channels_last: bool) -> tuple[int, ...] | None:

@@ -94,13 +94,14 @@ def filter_picture(
     height, width = geometry.output_size
     check_size(height, width, "output")
     dtype = picture.pixels.dtype
-    colours = picture.pixels.astype(np.float64 if dtype == np.float64 else np.float32)
+    within = np.dtype(np.float64 if dtype == np.float64 else np.float32)
     with np.errstate(over="ignore"):
-        weights = kernel.weights.astype(colours.dtype)
+        weights = kernel.weights.astype(within)
     if not np.isfinite(weights).all():
-        raise ValueError(f"kernel {kernel.label} has weights that {colours.dtype} cannot hold")
+        raise ValueError(f"kernel {kernel.label} has weights that {within} cannot hold")
+    colours = picture.pixels
     if grey and not picture.is_grey:
-        colours = to_grey(colours)
+        colours = to_grey(colours.astype(within))
         # A profile of colours says nothing about grey.
         picture = replace(picture, icc_profile=None)
     started = time.perf_counter()
@@ -113,6 +114,7 @@ def filter_picture(
         flip=flip,
         padding_mode=padding_mode,
         constant_value=constant_value,
+        dtype=within,
     )
     seconds = time.perf_counter() - started
     fitted = fit(values, dtype, value_range, kernel.sum)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, 
 from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
-from tweakconv.compiler.choose import choose
+from tweakconv.compiler.choose import choose, is_whole
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
 from tweakconv.layer import LayerConfig, check_shape
@@ -93,17 +93,30 @@ class PreparedConv:
         *,
         algorithm: str = "auto",
         packs: bool = False,
+        dtype: np.dtype[Any] | None = None,
+        out_dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.layer = layer
-        self.dtype = kernel.dtype
+        self.dtype = kernel.dtype if dtype is None else dtype
+        self.out_dtype = self.dtype if out_dtype is None else out_dtype
         self.input_shape = input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
         largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
         finite = largest <= limit  # not so for NaN either
         tame = largest < limit / _TRANSFORMED and (bias is None or bool(np.isfinite(bias).all()))
-        self._lowered = lower(layer, kernel.dtype, self.geometry, finite=finite)
+        stored = (self.dtype, self.out_dtype)
+        self._lowered = lower(layer, kernel.dtype, self.geometry, finite=finite, stored=stored)
+        self._sums_dtype = self.out_dtype if self._lowered.spec.y_stored else kernel.dtype
         size = with_rows(self.geometry).output_size
-        choice = choose(self._lowered.spec, target, (size[-2], size[-1]), algorithm=algorithm, tame=tame, packs=packs)
+        choice = choose(
+            self._lowered.spec,
+            target,
+            (size[-2], size[-1]),
+            algorithm=algorithm,
+            tame=tame,
+            packs=packs,
+            whole=algorithm == "auto" and is_whole(kernel),
+        )
         self.built = build(choice)
         self._weights = aligned(pack(self._lowered, choice, kernel))
         self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
@@ -146,14 +159,13 @@ class PreparedConv:
         if residual is not None or self.layer.residual:
             addends = self._checked_residual(residual, launch.out_shape)
         if out is None:
-            out = (
-                np.empty(launch.out_shape, self.dtype) if launch.small else empty_aligned(launch.out_shape, self.dtype)
-            )
+            shape, dtype = launch.out_shape, self.out_dtype
+            out = np.empty(shape, dtype) if launch.small else empty_aligned(shape, dtype)
         else:
             given = () if x is array and addends is None else (a for a in (x, residual) if isinstance(a, np.ndarray))
-            check_out(out, launch.out_shape, self.dtype, array, *given)
+            check_out(out, launch.out_shape, self.out_dtype, array, *given)
         if launch.out_shape[0]:
-            self._launch(launch, array, out, addends)
+            self._launch_into(out, launch, array, addends)
         return out
 
     @property
@@ -185,7 +197,10 @@ class PreparedConv:
     def __reduce__(self) -> tuple[object, ...]:
         choice, layer = self.built.choice, self.layer
         kernel = unpack(self._lowered, choice, self._weights)
-        return _restore, (layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm)
+        dtypes = self.dtype, self.out_dtype
+        return _restore, (
+            layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm, *dtypes,
+        )  # fmt: skip
 
     def _checked_residual(self, residual: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
         """The residual in C order, where there is to be one and there is."""
@@ -193,10 +208,20 @@ class PreparedConv:
             raise ValueError(f"residual: this convolution was made to add one; an array of shape {shape} is needed")
         if not self.layer.residual:
             raise ValueError("residual: this convolution was made without; prepare it with residual=True")
-        addends = as_input("residual", residual, self.dtype)
+        addends = as_input("residual", residual, self.out_dtype)
         if addends.shape != shape:
             raise ValueError(f"residual: received shape {addends.shape}; the result has shape {shape}")
         return np.ascontiguousarray(addends)
+
+    def _launch_into(self, out: FloatArray, launch: _Launch, x: FloatArray, residual: FloatArray | None) -> None:
+        """Run the code; where it does not round its sums to the type of the output, do so here."""
+        if out.dtype == self._sums_dtype:
+            self._launch(launch, x, out, residual)
+            return
+        sums = empty_aligned(out.shape, self._sums_dtype)
+        self._launch(launch, x, sums, None if residual is None else residual.astype(self._sums_dtype))
+        with np.errstate(over="ignore"):
+            out[...] = sums
 
     def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None) -> None:
         addends = 0 if residual is None else address(residual)
@@ -235,7 +260,7 @@ class PreparedConv:
         layer, choice, size = self.layer, self.built.choice, self.layer.size_of(shape)
         geometry = self.geometry if size == self.geometry.input_size else layer.geometry(size)
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
-        out_bytes = math.prod(out_shape) * self.dtype.itemsize
+        out_bytes = math.prod(out_shape) * self.out_dtype.itemsize
         if out_bytes > sys.maxsize:
             raise ValueError(
                 f"padding: with pads {geometry.pads} the output has shape {out_shape}: more than memory can hold"
@@ -256,7 +281,7 @@ class PreparedConv:
             x_strides=x_strides,
             y_strides=contiguous_strides(out_shape, layer.channels_last),
             threads=used,
-            border=border_of(layer, self.dtype, lifted),
+            border=border_of(layer, self.dtype, lifted, double=spec.double),
             pieces=pieces(self._lowered, choice, lifted),
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
@@ -271,6 +296,8 @@ class PreparedConv:
 
 
 def _restore(
-    layer: LayerConfig, kernel: FloatArray, bias: FloatArray, shape: tuple[int, ...], target: str, algorithm: str
-) -> PreparedConv:
-    return PreparedConv(layer, kernel, bias, shape, get_target(target), algorithm=algorithm)
+    layer: LayerConfig, kernel: FloatArray, bias: FloatArray, shape: tuple[int, ...], target: str, algorithm: str,
+    dtype: np.dtype[Any], out_dtype: np.dtype[Any],
+) -> PreparedConv:  # fmt: skip
+    chosen = get_target(target)
+    return PreparedConv(layer, kernel, bias, shape, chosen, algorithm=algorithm, dtype=dtype, out_dtype=out_dtype)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from tweakconv.arrays import FloatArray
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -49,6 +52,7 @@ def choose(
     algorithm: str = "auto",
     tame: bool = True,
     packs: bool = False,
+    whole: bool = False,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
 
@@ -62,6 +66,8 @@ def choose(
         Whether all weights and the bias are finite, and far from overflowing.
     packs
         Whether weights are packed for a single call, so that the time this takes counts.
+    whole
+        Whether all weights are whole numbers: then "auto" takes sums whose results are, for whole inputs.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def choose(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        return _best(spec, target, out_size if tame else None, packs=packs)
+        return _best(spec, target, out_size if tame else None, packs=packs, whole=whole)
     ways = _ways(algorithm, spec, target)
     if not ways:
         raise ValueError(
@@ -86,6 +92,22 @@ def choose(
             "bias hold or come near; choose 'direct'"
         )
     return _fastest(ways, out_size)._replace(reason="asked for")
+
+
+_SAMPLE = 64
+
+
+def is_whole(kernel: FloatArray) -> bool:
+    """Whether all weights are whole numbers; a few of them decide for nearly every kernel that has others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_whole(np.array([1.0, -8.0])), is_whole(np.array([0.25, 2.0]))
+    (True, False)
+    """
+    weights = kernel.reshape(-1)
+    return all(bool((part == np.rint(part)).all()) for part in (weights[:_SAMPLE], weights[_SAMPLE:]))
 
 
 def _ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
@@ -110,7 +132,7 @@ def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
     return cycles
 
 
-def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool) -> Choice:
+def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:
     lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
     direct = _fastest(_ways("direct", spec, target), out_size)
     grouped, rows = _ways("grouped", spec, target), _ways("rows", spec, target)
@@ -122,6 +144,8 @@ def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, p
     fast = _ways("winograd", spec, target) if out_size is not None else []
     if not fast or out_size is None:
         return direct._replace(reason=f"it computes every geometry; {lanes}")
+    if whole:
+        return direct._replace(reason="all weights are whole numbers, whose direct sums over whole numbers are exact")
     winograd = _fastest(fast, out_size)
     cycles = _cycles(winograd, out_size)
     if packs:

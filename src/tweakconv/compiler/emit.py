@@ -1,5 +1,8 @@
 """A small builder of LLVM IR text: integers, pointers, scalars and vectors of one element type.
 
+Pointers know what they point to. Most point to elements; those to arrays that are stored in another type (`elements`)
+are read and written through it, by the same loads, stores and copies.
+
 Text is several times faster to make than an object per instruction, and the text is what the cache of
 compiled code is keyed by. Values know their builder, so address arithmetic reads as arithmetic
 (``row * stride + column``); Python integers are constants and are folded. Loops and conditions take
@@ -13,6 +16,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tweakconv.compiler.elements import ELEMENTS, narrowed, raw_type, shaped, widened
 from tweakconv.compiler.target import Target
 
 Carry = tuple["Value", ...]
@@ -20,11 +24,23 @@ Carry = tuple["Value", ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One SSA value: its LLVM type, how the text refers to it, and the builder that made it."""
+    """One SSA value: its LLVM type, how the text refers to it, and the builder that made it.
+
+    Attributes
+    ----------
+    of : str
+        What a pointer points to: the name of a type that arrays are stored in, empty for what is computed in.
+    """
 
     type: str
     ref: str
     builder: Builder
+    of: str = ""
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of a vector; 1 for a scalar."""
+        return int(self.type[1 : self.type.index(" ")]) if self.type.startswith("<") else 1
 
     def __add__(self, other: Value | int) -> Value:
         return self if _is(other, 0) else self.builder.binary("add", self, other)
@@ -90,6 +106,7 @@ class Builder:
         self._functions: list[str] = []
         self._lines: list[str] = []
         self._declared: set[str] = set()
+        self._parameters: dict[str, list[str]] = {}
         self._count = 0
         self._block = "entry"
 
@@ -103,11 +120,16 @@ class Builder:
     def function(
         self, name: str, parameters: dict[str, str], body: Callable[..., None], *, public: bool = False
     ) -> None:
-        """Define a function without a result: `parameters` maps names to types, `body` receives the values."""
+        """Define a function without a result: `parameters` maps names to types, `body` receives the values.
+
+        The type of a pointer is ``ptr``, or ``ptr uint8`` where it points to what is stored so.
+        """
         self._lines, self._block = [], "entry"
-        arguments = {p: Value(t, f"%{p}", self) for p, t in parameters.items()}
+        kinds = {p: t.partition(" ")[::2] for p, t in parameters.items()}
+        arguments = {p: Value(kind, f"%{p}", self, of) for p, (kind, of) in kinds.items()}
+        self._parameters[name] = [of for _, of in kinds.values()]
         body(*arguments.values())
-        listed = ", ".join(f"{t}{' noalias' if t == 'ptr' else ''} %{p}" for p, t in parameters.items())
+        listed = ", ".join(f"{kind}{' noalias' if kind == 'ptr' else ''} %{p}" for p, (kind, _) in kinds.items())
         linkage = "" if public else "internal "
         width = self.target.vector_bits
         attributes = (
@@ -118,7 +140,10 @@ class Builder:
         self._functions.append("\n".join([head, "entry:", *self._lines, "  ret void", "}"]))
 
     def call(self, name: str, *arguments: Value | int) -> None:
-        """Call a function of this module."""
+        """Call a function of this module; pointers to one that has been defined must point to what it expects."""
+        for number, (of, argument) in enumerate(zip(self._parameters.get(name, ()), arguments, strict=False)):
+            if isinstance(argument, Value) and argument.of != of:
+                raise TypeError(f"{name}: argument {number} points to {argument.of or 'elements'}, not to {of!r}")
         self._lines.append(f"  call void @{name}({', '.join(self._typed(a) for a in arguments)})")
 
     # -- integers and addresses --------------------------------------------------------------------
@@ -146,7 +171,7 @@ class Builder:
     def select(self, condition: Value, yes: Value | int, no: Value | int) -> Value:
         """`yes` where the condition holds, else `no`."""
         a, b = self._value(yes), self._value(no)
-        return self._new(a.type, f"select i1 {condition.ref}, {a.type} {a.ref}, {b.type} {b.ref}")
+        return self._new(a.type, f"select i1 {condition.ref}, {a.type} {a.ref}, {b.type} {b.ref}", _of_both(a, b))
 
     def minimum(self, a: Value | int, b: Value | int) -> Value:
         """The smaller of two signed integers."""
@@ -160,7 +185,12 @@ class Builder:
         """The address `offset` elements behind a pointer."""
         if _is(offset, 0):
             return pointer
-        return self._new("ptr", f"getelementptr {self.element}, ptr {pointer.ref}, i64 {self._value(offset).ref}")
+        kind = raw_type(self, pointer.of)
+        return self._new("ptr", f"getelementptr {kind}, ptr {pointer.ref}, i64 {self._value(offset).ref}", pointer.of)
+
+    def pointing_to(self, pointer: Value, of: str) -> Value:
+        """The same address, of what is stored otherwise."""
+        return Value(pointer.type, pointer.ref, self, of)
 
     # -- memory ------------------------------------------------------------------------------------
 
@@ -197,43 +227,67 @@ class Builder:
 
     def load(self, pointer: Value, lanes: int = 1) -> Value:
         """Load a scalar (one lane) or a vector from an address aligned to an element."""
-        return self._new(self._type(lanes), f"load {self._type(lanes)}, ptr {pointer.ref}, align {self.element_bytes}")
+        return self._widened(self._load(pointer, lanes), pointer)
 
     def store(self, value: Value, pointer: Value) -> None:
         """Store a scalar or a vector at an address aligned to an element, or an integer at one aligned to that."""
-        align = 8 if value.type == "i64" else self.element_bytes
-        self._lines.append(f"  store {value.type} {value.ref}, ptr {pointer.ref}, align {align}")
+        self._store(value if value.type == "i64" else self._narrowed(value, pointer), pointer)
 
     def load_part(self, pointer: Value, count: int) -> Value:
         """Load `count` elements into the first lanes of a whole vector; the others are zero."""
-        whole = self.zero()
+        whole = Value(shaped(raw_type(self, pointer.of), self.lanes), "zeroinitializer", self)
         for start, lanes in _powers_of_two(count):
-            piece = self.load(self.at(pointer, start), lanes)
+            piece = self._load(self.at(pointer, start), lanes)
             whole = self._insert(whole, piece, start, lanes)
-        return whole
+        return self._widened(whole, pointer)
 
     def store_part(self, value: Value, pointer: Value, count: int) -> None:
         """Store the first `count` lanes of a vector, touching no memory behind them."""
+        raw = self._narrowed(value, pointer)
         for start, lanes in _powers_of_two(count):
-            self.store(self._extract(value, start, lanes), self.at(pointer, start))
+            self._store(self._extract(raw, start, lanes), self.at(pointer, start))
 
     def copy(self, target: Value, source: Value, count: Value | int) -> None:
-        """Copy `count` elements, a vector at a time; the two ranges are apart."""
-        self._sweep(count, lambda i, lanes: self.store(self.load(self.at(source, i), lanes), self.at(target, i)))
+        """Copy `count` elements, a vector at a time, from and to whatever they are stored in; the ranges are apart."""
+
+        def some(i: Value, lanes: int) -> None:
+            if source.of == target.of:
+                self._store(self._load(self.at(source, i), lanes), self.at(target, i))
+            else:
+                self.store(self.load(self.at(source, i), lanes), self.at(target, i))
+
+        if source.of == target.of:
+            self._sweep(count, some)
+            return
+        # The last few, where they do not fill a vector, come with some of those before once more.
+        total = self._value(count)
+        whole = self.binary("and", total, -self.lanes)
+        self.loop(0, whole, lambda i: some(i, self.lanes), step=self.lanes)
+
+        def rest() -> None:
+            self.when(
+                whole > 0,
+                lambda: some(total - self.lanes, self.lanes),
+                lambda: self.loop(0, total, lambda i: some(i, 1)) and None,
+            )
+
+        self.when(whole < total, rest)
 
     def fill_zero(self, target: Value, count: Value | int) -> None:
         """Set `count` elements to zero."""
-        zeros = {1: self.scalar_zero(), self.lanes: self.zero()}
-        self._sweep(count, lambda i, lanes: self.store(zeros[lanes], self.at(target, i)))
+        kind = raw_type(self, target.of)
+        zeros = {n: Value(shaped(kind, n), "zeroinitializer", self) for n in (1, self.lanes)}
+        self._sweep(count, lambda i, lanes: self._store(zeros[lanes], self.at(target, i)))
 
     def fill(self, target: Value, number: Value, count: Value | int) -> None:
         """Set `count` elements to a scalar."""
-        numbers = {1: number, self.lanes: self.broadcast(number)}
-        self._sweep(count, lambda i, lanes: self.store(numbers[lanes], self.at(target, i)))
+        numbers = {n.lanes: self._narrowed(n, target) for n in (number, self.broadcast(number))}
+        self._sweep(count, lambda i, lanes: self._store(numbers[lanes], self.at(target, i)))
 
-    def stack_room(self, elements: int) -> Value:
+    def stack_room(self, elements: int, of: str = "") -> Value:
         """Room for some elements on the stack; only in a function's first block."""
-        return self._new("ptr", f"alloca [{elements} x {self.element}], align {self.target.vector_bits // 8}")
+        kind, align = raw_type(self, of), self.target.vector_bits // 8
+        return self._new("ptr", f"alloca [{elements} x {kind}], align {align}", of)
 
     # -- arithmetic --------------------------------------------------------------------------------
 
@@ -300,11 +354,7 @@ class Builder:
 
     def constant(self, number: float) -> Value:
         """A vector with a number, rounded to the element type, in every lane."""
-        if self.element == "float":  # LLVM writes floats with the digits of a double that is one
-            (number,) = struct.unpack("f", struct.pack("f", number))
-        (digits,) = struct.unpack("<Q", struct.pack("<d", number))
-        lane = f"{self.element} 0x{digits:016X}"
-        return Value(self._type(self.lanes), f"<{', '.join([lane] * self.lanes)}>", self)
+        return self.number(number, self.lanes)
 
     def bits(self, number: int) -> Value:
         """A vector with a whole number, taken by its lowest bits, of an element's width in every lane."""
@@ -321,14 +371,39 @@ class Builder:
         """One instruction, such as ``fmul`` or ``and``, on two vectors of one type."""
         return self._new(a.type, f"{operation} {a.type} {a.ref}, {b.ref}")
 
+    def cast(self, operation: str, value: Value, kind: str) -> Value:
+        """A conversion, such as ``zext``, to a type."""
+        return self._new(kind, f"{operation} {value.type} {value.ref} to {kind}")
+
+    def splat(self, number: int, lanes: int) -> Value:
+        """A 32-bit whole number, taken by its lowest bits, in so many lanes."""
+        signed = (number + (1 << 31)) % (1 << 32) - (1 << 31)
+        return Value(shaped("i32", lanes), _repeated(f"i32 {signed}", str(signed), lanes), self)
+
+    def number(self, number: float, lanes: int) -> Value:
+        """A number of the element type in so many lanes."""
+        digits = self._digits(number)
+        return Value(shaped(self.element, lanes), _repeated(f"{self.element} {digits}", digits, lanes), self)
+
+    def order(self, predicate: str, a: Value, b: Value) -> Value:
+        """Lane by lane, a comparison of floating numbers such as ``olt`` or ``uno``."""
+        return self._new(shaped("i1", a.lanes), f"fcmp {predicate} {a.type} {a.ref}, {b.ref}")
+
+    def match(self, predicate: str, a: Value, b: Value) -> Value:
+        """Lane by lane, a comparison of whole numbers such as ``eq`` or ``ult``."""
+        return self._new(shaped("i1", a.lanes), f"icmp {predicate} {a.type} {a.ref}, {b.ref}")
+
+    def choose(self, mask: Value, yes: Value, no: Value) -> Value:
+        """Lane by lane, `yes` where a comparison holds, else `no`."""
+        return self._new(yes.type, f"select {mask.type} {mask.ref}, {yes.type} {yes.ref}, {no.type} {no.ref}")
+
     def reinterpret(self, value: Value, kind: str) -> Value:
         """The bits of a vector as one of another type."""
         return self._new(kind, f"bitcast {value.type} {value.ref} to {kind}")
 
     def where_less(self, a: Value, b: Value, yes: Value, no: Value) -> Value:
         """`yes` in the lanes where ``a < b``, `no` in the others and where either is NaN."""
-        bits = self._new(f"<{self.lanes} x i1>", f"fcmp olt {a.type} {a.ref}, {b.ref}")
-        return self._new(yes.type, f"select {bits.type} {bits.ref}, {yes.type} {yes.ref}, {no.type} {no.ref}")
+        return self.choose(self.order("olt", a, b), yes, no)
 
     def any_nan(self, value: Value) -> Value:
         """The integer 1 where some lane of a vector is NaN, else 0."""
@@ -339,17 +414,20 @@ class Builder:
 
     def load_strided(self, pointer: Value, stride: int) -> Value:
         """Load a vector whose lanes lie `stride` elements apart, reading nothing outside first and last lane."""
+        return self._widened(self._load_strided(pointer, stride), pointer)
+
+    def _load_strided(self, pointer: Value, stride: int) -> Value:
         if stride == 1:
-            return self.load(pointer, self.lanes)
+            return self._load(pointer, self.lanes)
         if stride > self.lanes // 2:
             return self._gather(pointer, stride)
         # `stride` overlapping loads cover the span; each lane is picked from the last that starts before it.
         last = (self.lanes - 1) * (stride - 1)
         starts = [*range(0, last, self.lanes), last]
         holder = [max(i for i, s in enumerate(starts) if s <= lane * stride) for lane in range(self.lanes)]
-        whole = self.load(pointer, self.lanes)
+        whole = self._load(pointer, self.lanes)
         for i, start in enumerate(starts[1:], 1):
-            piece = self.load(self.at(pointer, start), self.lanes)
+            piece = self._load(self.at(pointer, start), self.lanes)
             lanes = [lane * stride - start + self.lanes if holder[lane] == i else lane for lane in range(self.lanes)]
             if i == 1:
                 lanes = [lane * stride if holder[lane] == 0 else index for lane, index in enumerate(lanes)]
@@ -384,7 +462,7 @@ class Builder:
         self._start(label)
         position = len(self._lines)  # phis are written here once the body's values are known
         index = self._name("i64")
-        inside = [self._name(value.type) for value in carry]
+        inside = [self._name(value.type, value.of) for value in carry]
         results = list(body(index, *inside) or ())
         following = index + size
         again = self.compare("slt", following, end)
@@ -399,7 +477,7 @@ class Builder:
         self._start(f"{label}.done")
         if once:
             return tuple(results)
-        merged = [self._name(value.type) for value in carry]
+        merged = [self._name(value.type, value.of) for value in carry]
         self._lines += [
             self._phi(name, (before, entry), (after, latch))
             for name, before, after in zip(merged, carry, results, strict=True)
@@ -439,7 +517,7 @@ class Builder:
         after_else = self._block
         self._lines.append(f"  br label %{label}.end")
         self._start(f"{label}.end")
-        merged = [self._name(value.type) for value in yes]
+        merged = [self._name(a.type, _of_both(a, b)) for a, b in zip(yes, no, strict=True)]
         self._lines += [
             self._phi(name, (a, after_then), (b, after_else)) for name, a, b in zip(merged, yes, no, strict=True)
         ]
@@ -447,14 +525,39 @@ class Builder:
 
     # -- helpers -----------------------------------------------------------------------------------
 
-    def _new(self, kind: str, text: str) -> Value:
-        value = self._name(kind)
+    def _new(self, kind: str, text: str, of: str = "") -> Value:
+        value = self._name(kind, of)
         self._lines.append(f"  {value.ref} = {text}")
         return value
 
-    def _name(self, kind: str) -> Value:
+    def _name(self, kind: str, of: str = "") -> Value:
         self._count += 1
-        return Value(kind, f"%v{self._count}", self)
+        return Value(kind, f"%v{self._count}", self, of)
+
+    def _load(self, pointer: Value, lanes: int) -> Value:
+        """Numbers as they are stored."""
+        kind = shaped(raw_type(self, pointer.of), lanes)
+        return self._new(kind, f"load {kind}, ptr {pointer.ref}, align {self._bytes(pointer)}")
+
+    def _store(self, raw: Value, pointer: Value) -> None:
+        align = 8 if raw.type == "i64" else self._bytes(pointer)
+        self._lines.append(f"  store {raw.type} {raw.ref}, ptr {pointer.ref}, align {align}")
+
+    def _bytes(self, pointer: Value) -> int:
+        return ELEMENTS[pointer.of].bits // 8 if pointer.of else self.element_bytes
+
+    def _widened(self, raw: Value, pointer: Value) -> Value:
+        return widened(self, raw, pointer.of) if pointer.of else raw
+
+    def _narrowed(self, value: Value, pointer: Value) -> Value:
+        return narrowed(self, value, pointer.of) if pointer.of else value
+
+    def _digits(self, number: float) -> str:
+        """LLVM's text of a constant: the bits of a double, for a float of one that it holds."""
+        if self.element == "float":
+            (number,) = struct.unpack("f", struct.pack("f", number))
+        (digits,) = struct.unpack("<Q", struct.pack("<d", number))
+        return f"0x{digits:016X}"
 
     def _label(self, stem: str) -> str:
         self._count += 1
@@ -475,7 +578,7 @@ class Builder:
         return f"{known.type} {known.ref}"
 
     def _type(self, lanes: int) -> str:
-        return self.element if lanes == 1 else f"<{lanes} x {self.element}>"
+        return shaped(self.element, lanes)
 
     def _width(self, value: Value) -> int:
         return int(value.type[1:].split(" x ")[0]) if value.type.startswith("<") else 1
@@ -491,13 +594,13 @@ class Builder:
 
     def _shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         mask = ", ".join(f"i32 {lane}" for lane in lanes)
-        kind = f"<{len(lanes)} x {self.element}>"
+        kind = shaped(a.type.strip("<>").split(" x ")[1], len(lanes))
         return self._new(kind, f"shufflevector {a.type} {a.ref}, {b.type} {b.ref}, <{len(lanes)} x i32> <{mask}>")
 
     def _gather(self, pointer: Value, stride: int) -> Value:
-        vector = Value(self._type(self.lanes), "poison", self)
+        vector = Value(shaped(raw_type(self, pointer.of), self.lanes), "poison", self)
         for lane in range(self.lanes):
-            scalar = self.load(self.at(pointer, lane * stride))
+            scalar = self._load(self.at(pointer, lane * stride), 1)
             vector = self._new(
                 vector.type,
                 f"insertelement {vector.type} {vector.ref}, {scalar.type} {scalar.ref}, i64 {lane}",
@@ -508,7 +611,8 @@ class Builder:
         if lanes == self.lanes:
             return vector
         if lanes == 1:
-            return self._new(self.element, f"extractelement {vector.type} {vector.ref}, i64 {start}")
+            kind = vector.type.strip("<>").split(" x ")[1]
+            return self._new(kind, f"extractelement {vector.type} {vector.ref}, i64 {start}")
         return self._shuffle(vector, vector, range(start, start + lanes))
 
     def _insert(self, vector: Value, piece: Value, start: int, lanes: int) -> Value:
@@ -551,3 +655,15 @@ def _powers_of_two(count: int) -> list[tuple[int, int]]:
             runs.append((start, 1 << bit))
             start += 1 << bit
     return runs
+
+
+def _of_both(a: Value, b: Value) -> str:
+    """What either of two pointers points to."""
+    if a.of != b.of:
+        raise TypeError(f"one of {a.of or 'elements'!r} and {b.of or 'elements'!r} is no pointer to either")
+    return a.of
+
+
+def _repeated(typed: str, alone: str, lanes: int) -> str:
+    """A constant in so many lanes; as it is for a scalar."""
+    return alone if lanes == 1 else f"<{', '.join([typed] * lanes)}>"

@@ -33,7 +33,7 @@ class ConvSpec:
     channels_last : bool
         NHWC (True) or NCHW (False), for input and output alike.
     double : bool
-        float64 instead of float32.
+        Whether it is computed in float64 instead of float32.
     activation : Activation or None
         What follows the sum, its bias and the residual.
     residual : bool
@@ -50,6 +50,9 @@ class ConvSpec:
         Pixels of the output from one that is computed to the next along a row.
     skips_padding : bool
         Whether taps in the padding are left out, where others multiply what lies there.
+    x_stored, y_stored : str
+        What the input, and output and residual, are stored in where that is not what is computed in; one of
+        `elements.ELEMENTS`.
     """
 
     kernel: tuple[int, int]
@@ -68,6 +71,8 @@ class ConvSpec:
     ragged: bool = False
     out_step: int = 1
     skips_padding: bool = False
+    x_stored: str = ""
+    y_stored: str = ""
 
     @property
     def element(self) -> str:
@@ -78,6 +83,12 @@ class ConvSpec:
     def element_bytes(self) -> int:
         """Bytes of one element."""
         return 8 if self.double else 4
+
+    @property
+    def pointers(self) -> dict[str, str]:
+        """How a `Builder` names what points to input, output and residual."""
+        x, y = (f"ptr {stored}".rstrip() for stored in (self.x_stored, self.y_stored))
+        return {"x": x, "y": y, "residual": y}
 
     @property
     def group_in(self) -> int:

@@ -31,6 +31,8 @@ class Target:
         Whether a multiply and an add are one instruction with one rounding.
     l1_bytes, l2_bytes : int
         Data caches of one core, assumed on the small side of what the family has.
+    half : bool
+        Whether it has instructions that convert float16.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Target:
     fma: bool
     l1_bytes: int
     l2_bytes: int
+    half: bool = True
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements of a size fit in one vector.
@@ -63,7 +66,7 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("avx512", _LINUX_X86, "x86-64-v4", "", 512, 32, True, 32 * _KIB, 1024 * _KIB),
         Target("avx2", _LINUX_X86, "x86-64-v3", "", 256, 16, True, 32 * _KIB, 256 * _KIB),
-        Target("x86-64", _LINUX_X86, "x86-64", "", 128, 16, False, 32 * _KIB, 256 * _KIB),
+        Target("x86-64", _LINUX_X86, "x86-64", "", 128, 16, False, 32 * _KIB, 256 * _KIB, half=False),
         Target("aarch64", "aarch64-unknown-linux-gnu", "generic", "+neon", 128, 32, True, 32 * _KIB, 512 * _KIB),
     )
 }

@@ -92,11 +92,11 @@ def conv2d(
     Parameters
     ----------
     x : array_like, shape (batch, height, width, channels), or (batch, channels, height, width)
-        float32 or float64, in the order that `data_format` says. The batch may be empty.
+        float32, float64, float16 or bfloat16, in the order that `data_format` says. The batch may be empty.
     kernel : array_like, shape (kernel height, kernel width, channels / groups, out channels)
-        The same for both data formats; converted to the type of `x`.
+        The same for both data formats; converted to what is computed in: float64 for an `x` of float64, else float32.
     bias : array_like, shape (out channels,), optional
-        Converted to the type of `x`.
+        Converted as the kernel.
     strides, dilation_rate : int or pair of int
         At least 1.
     padding : str, int or sequence
@@ -114,7 +114,8 @@ def conv2d(
     out : ndarray, optional
         Where to write the result; in C order, apart from `x` and `residual`.
     algorithm : {"auto", "direct", "grouped", "winograd"}
-        "auto" takes the one estimated to be fastest; "direct" sums every tap as the definition does. The rounding
+        "auto" takes the one estimated to be fastest, and "direct" under a kernel of whole numbers, so that an image of
+        such comes out exact; "direct" sums every tap as the definition does. The rounding
         errors of "winograd" (3x3, stride 1, float32) go with the largest values among the 6x6 inputs of a tile, not
         with an output's own taps: where a few values are far larger than the others, such as a mark of 1e20 for
         missing data, name "direct".
@@ -266,8 +267,9 @@ def compile_conv2d(
         Shape of the inputs it is meant for; others with as many channels are taken too, and compile nothing.
     residual : bool
         Whether every call adds an array of the result's shape before the activation: ``conv(x, residual=y)``.
-    dtype : {"float32", "float64"}, optional
-        What to compute in; the kernel's own type where that is one of them, else float32.
+    dtype : {"float32", "float64", "float16"} or ml_dtypes.bfloat16, optional
+        The type of inputs and results; the kernel's own type where that is one of them, else float32. float16 and
+        bfloat16 are computed in float32 and rounded once.
     target : str, optional
         A processor family, such as "avx2"; the best this processor has where None.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tweakconv.activations import Activation
-from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights
+from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, computed, is_float
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
@@ -46,11 +46,14 @@ def convolve(
 ) -> FloatArray:
     """Convolve along `rank` axes, with weights packed for this call."""
     array = as_input("x", x)
-    weights = as_weights("kernel", kernel, array.dtype)
+    within = computed(array.dtype)
+    weights = as_weights("kernel", kernel, within)
     layer = layer_of(rank, weights.shape, tweaks, residual=residual is not None)
     check_shape(layer, array.shape)
-    addends = bias_of(layer, bias, array.dtype)
-    conv = PreparedConv(layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True)
+    addends = bias_of(layer, bias, within)
+    conv = PreparedConv(
+        layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True, dtype=array.dtype
+    )
     return conv(array, out, residual)
 
 
@@ -67,10 +70,12 @@ def prepare(
 ) -> PreparedConv:
     """Prepare a convolution along `rank` axes."""
     chosen = as_dtype(dtype) if dtype is not None else own_dtype(kernel)
-    weights = as_weights("kernel", kernel, chosen)
+    within = computed(chosen)
+    weights = as_weights("kernel", kernel, within)
     layer = layer_of(rank, weights.shape, tweaks, residual=residual)
     shape = plain_shape(layer, input_shape)
-    return PreparedConv(layer, weights, bias_of(layer, bias, chosen), shape, get_target(target), algorithm=algorithm)
+    addends = bias_of(layer, bias, within)
+    return PreparedConv(layer, weights, addends, shape, get_target(target), algorithm=algorithm, dtype=chosen)
 
 
 def layer_of(rank: int, kernel_shape: tuple[int, ...], tweaks: Tweaks, *, residual: bool) -> LayerConfig:
@@ -169,6 +174,6 @@ def bias_of(layer: LayerConfig, bias: ArrayLike | None, dtype: np.dtype[Any]) ->
 
 
 def own_dtype(kernel: ArrayLike) -> np.dtype[Any]:
-    """The type to compute in where none is named: the kernel's own, where that is one of them, else float32."""
+    """The type of inputs where none is named: the kernel's own, where that is one of them, else float32."""
     own = as_numbers("kernel", kernel).dtype.newbyteorder("=")
-    return own if own in DTYPES else DTYPES[0]
+    return own if is_float(own) else DTYPES[0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tweakconv.arrays import FloatArray, as_dtype, as_input, as_weights
+from tweakconv.arrays import FloatArray, as_dtype, as_input, as_weights, computed
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import IntPerAxis, PaddingLike
 from tweakconv.layer import AXIS_NAMES, check_shape
@@ -257,8 +257,9 @@ def _pair(
 ) -> PreparedSeparableConv:
     """Both convolutions; the first has the tweaks of the window, the second what becomes of the result."""
     grouped, groups = as_groups(depthwise_kernel, rank, "depthwise_kernel")
-    first = as_weights("depthwise_kernel", grouped, dtype)
-    second = as_weights("pointwise_kernel", pointwise_kernel, dtype)
+    within = computed(dtype)
+    first = as_weights("depthwise_kernel", grouped, within)
+    second = as_weights("pointwise_kernel", pointwise_kernel, within)
     between = first.shape[-1]
     if second.ndim != rank + 2 or second.shape[:-1] != (*(1,) * rank, between) or second.shape[-1] == 0:
         axes = ", ".join((*AXIS_NAMES[rank], "channels * multiplier", "out channels"))
@@ -277,12 +278,14 @@ def _pair(
         ),
         residual=residual,
     )
-    addends = bias_of(mix, bias, dtype)
+    addends = bias_of(mix, bias, within)
     if name == "x":
         check_shape(window, input_shape)
     else:
         input_shape = plain_shape(window, input_shape)
     chosen = get_target(target)
-    depthwise = PreparedConv(window, first, None, input_shape, chosen, packs=packs)
+    # What lies between the two is not rounded to the type of the arrays.
+    depthwise = PreparedConv(window, first, None, input_shape, chosen, packs=packs, dtype=dtype, out_dtype=within)
     shape = window.shape(input_shape[0], depthwise.geometry.output_size, between)
-    return PreparedSeparableConv(depthwise, PreparedConv(mix, second, addends, shape, chosen, packs=packs))
+    pointwise = PreparedConv(mix, second, addends, shape, chosen, packs=packs, dtype=within, out_dtype=dtype)
+    return PreparedSeparableConv(depthwise, pointwise)

@@ -82,7 +82,7 @@ def conv2d_transpose(
     Parameters
     ----------
     x : array_like, shape (batch, height, width, channels), or (batch, channels, height, width)
-        float32 or float64, in the order that `data_format` says. The batch may be empty.
+        float32, float64, float16 or bfloat16, in the order that `data_format` says. The batch may be empty.
     kernel : array_like, shape (kernel height, kernel width, out channels / groups, channels)
         As in Keras, for both data formats; converted to the type of `x`.
     bias : array_like, shape (out channels,), optional

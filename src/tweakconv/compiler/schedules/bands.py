@@ -69,8 +69,9 @@ class BandsPlan:
 
 
 def applies(spec: ConvSpec) -> bool:
-    """Whether it is an ordinary convolution of images with channels_first, of more than one channel."""
-    return spec.is_plain and not spec.channels_last and spec.in_channels * spec.out_channels > 1
+    """Whether it is an ordinary convolution of images with channels_first, in float32 or float64."""
+    narrow = spec.x_stored or spec.y_stored
+    return spec.is_plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
 
 
 def plan(spec: ConvSpec, target: Target, schedule: ModuleType) -> BandsPlan:
@@ -146,7 +147,9 @@ def integers(plan: BandsPlan, call: Call) -> tuple[int, ...]:
         layout.y_at, layout.residual_at, layout.space_at,
     )  # fmt: skip
     border = () if call.border is None else border_integers(call.border, _BORDER_START)
-    start, sizes, inner = _BORDER_START + len(border), [], []
+    start = _BORDER_START + len(border)
+    sizes: list[int] = []
+    inner: list[int] = []
     for one in layout.sizes:
         rows, columns = one.geometry.axes
         sizes += [rows.input, columns.input, rows.output, columns.output, start + len(inner)]

@@ -11,7 +11,7 @@ from math import gcd
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.epilogue import Epilogue
+from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes, define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
@@ -93,7 +93,7 @@ def emit_micro(
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
-        unwanted = b.stack_room(padded)
+        unwanted = spare_room(b, spec, pixels, padded)
         later = b.at(w, x_channel)
 
         def products(at: Value, w: Value, sums: tuple[Value, ...]) -> list[Value]:

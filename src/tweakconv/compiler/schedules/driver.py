@@ -16,6 +16,7 @@ from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.shape import load_call, load_piece
 from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.window import widens
 from tweakconv.compiler.spec import ConvSpec
 
 
@@ -23,7 +24,7 @@ def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking, name: str, *,
     """Define ``run``, by a name, over the microkernels and ``fill``."""
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     driver = _Driver(builder, spec, blocking)
-    builder.function(name, {**pointers, "flags": "i64"}, driver.run, public=public)
+    builder.function(name, {**pointers, **spec.pointers, "flags": "i64"}, driver.run, public=public)
 
 
 def micro_name(pixels: int, width: int) -> str:
@@ -143,7 +144,9 @@ class _Driver:
         """Take tasks until none is left."""
         b, spec = self.b, self.spec
         s = self.shape = load_call(b, shape)
-        self.integers, self.window, self.finite = shape, window, (flags & FINITE).equals(FINITE)
+        self.integers, self.finite = shape, (flags & FINITE).equals(FINITE)
+        self.widens = widens(spec, self.blocking)
+        self.window = window if self.widens else b.pointing_to(window, spec.x_stored)
         groups, padded_out = self.blocking.groups, self.blocking.padded_out
         tasks = s["batch"] * groups * s["bands"]
         only = None if spec.pieces else load_piece(b, shape, b.integer(0))
@@ -320,7 +323,9 @@ class _Driver:
             b.loop(ow, ow + wanted, one, once=True)
 
         if spec.skips_padding:
-            b.when(inside, lambda: from_source(in_place()), pixel_by_pixel)
+            b.when(inside, lambda: from_source(in_window(iw) if self.widens else in_place()), pixel_by_pixel)
+        elif self.widens:
+            from_source(in_window(iw))
         else:
             from_source(b.when(inside, in_place, lambda: in_window(iw)))
 

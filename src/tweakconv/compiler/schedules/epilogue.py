@@ -61,6 +61,8 @@ class Epilogue:
             The first pixel's first output, and the bias of the first channel.
         count
             Pixels to store; the others go to `unwanted`, so that there is no branch and no memory of others is touched.
+        unwanted
+            `spare_room` for them.
         pixel
             Elements from one output pixel to the next.
         width
@@ -68,6 +70,9 @@ class Epilogue:
         """
         b = self.builder
         vectors = -(-width // b.lanes)
+        if rounds_late(self.spec):
+            self._by_way_of(unwanted, sums, y, bias, count, pixel=pixel, width=width)
+            return
         addend, addend_stride = bias, b.integer(0)
         residual, residual_stride = self.residual or unwanted, b.integer(pixel)
         if not self.whole:  # what is not to be added is read from where reading costs nothing
@@ -87,6 +92,24 @@ class Epilogue:
                     total = self.with_residual(total, b.load_part(b.at(besides, v * b.lanes), filled))
                 b.store_part(self.finish(total), b.at(target, v * b.lanes), filled)
         self.activate(y, pixel, count, width)
+
+    def _by_way_of(
+        self, room: Value, sums: Sequence[Value], y: Value, bias: Value, count: Value, *, pixel: int, width: int
+    ) -> None:
+        """Store the sums of a whole chunk unrounded, apply the activation there, and only then round them."""
+        b = self.builder
+        vectors = -(-width // b.lanes)
+        for number, products in enumerate(sums):
+            p, v = number // vectors, number % vectors * b.lanes
+            filled = min(b.lanes, width - v)
+            total = b.add(products, b.load_part(b.at(bias, v), filled))
+            if self.residual is not None:
+                besides = b.at(self.residual, p * pixel)
+                besides = b.select(count > p, besides, self.residual) if p else besides
+                total = self.with_residual(total, b.load_part(b.at(besides, v), filled))
+            b.store(total, b.at(room, number * b.lanes))
+        b.call("activate", room, len(sums) * b.lanes, 1, len(sums) * b.lanes)
+        b.loop(0, count, lambda p: b.copy(b.at(y, p * pixel), b.at(room, p * (vectors * b.lanes)), width))
 
     def with_residual(self, total: Value, residual: Value) -> Value:
         """The total with the residual added where this is the sum's last chunk."""
@@ -111,6 +134,16 @@ class Epilogue:
             b.call("activate", y, step, pieces, count)
         else:
             b.when(self.last, lambda: b.call("activate", y, step, pieces, count))
+
+
+def rounds_late(spec: ConvSpec) -> bool:
+    """Whether results cannot be stored and then activated, since storing them rounds them."""
+    return bool(spec.y_stored) and activates_in_memory(spec)
+
+
+def spare_room(b: Builder, spec: ConvSpec, pixels: int, padded: int) -> Value:
+    """Room on the stack for pixels of so many channels: for one that is not stored, or for all before rounding."""
+    return b.stack_room(pixels * padded) if rounds_late(spec) else b.stack_room(padded, spec.y_stored)
 
 
 def activates_in_memory(spec: ConvSpec) -> bool:

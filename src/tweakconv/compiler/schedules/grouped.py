@@ -27,7 +27,7 @@ from tweakconv.compiler.schedules.direct import (
     space,
     unpack,
 )
-from tweakconv.compiler.schedules.epilogue import Epilogue
+from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes
 from tweakconv.compiler.schedules.micro import define as define_micro
 from tweakconv.compiler.schedules.window import completed, first_that_fits
@@ -35,8 +35,8 @@ from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 __all__ = [
-    "WHAT", "applies", "define", "emit", "emit_micro", "estimate", "integers", "pack", "pack_bias", "pack_block", "packed_elements", "plan",
-    "space", "unpack",
+    "WHAT", "applies", "define", "emit", "emit_micro", "estimate", "integers", "pack", "pack_bias", "pack_block",
+    "packed_elements", "plan", "space", "unpack",
 ]  # fmt: skip
 
 _CHUNK_STEPS = 512
@@ -121,7 +121,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
-        unwanted = b.stack_room(b.lanes)
+        unwanted = spare_room(b, spec, pixels, b.lanes)
 
         def products(at: Value, w: Value, *before: Value) -> list[Value]:
             weights = [b.load(b.at(w, i * b.lanes), b.lanes) for i in range(unroll * each)]

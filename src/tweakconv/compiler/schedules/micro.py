@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tweakconv.compiler.emit import Builder, Carry, Value
 from tweakconv.compiler.schedules.blocking import Blocking
+from tweakconv.compiler.schedules.window import widens
 from tweakconv.compiler.spec import ConvSpec
 
 _PARAMETERS = {
@@ -30,11 +31,15 @@ _PARAMETERS = {
 
 
 def _parameters(spec: ConvSpec, blocking: Blocking) -> dict[str, str]:
-    """Those that the microkernels of a convolution take: without a residual or several planes where there are none."""
+    """Those that the microkernels of a convolution take: without a residual or several planes where there are none.
+
+    The input is as it is stored where that is read in place; a window holds what is computed in (`window.widens`).
+    """
     unneeded = [] if spec.residual else ["residual"]
     if blocking.planes == 1:
         unneeded += ["planes", "x_plane", "w_plane"]
-    return {name: kind for name, kind in _PARAMETERS.items() if name not in unneeded}
+    kinds = _PARAMETERS | spec.pointers | ({"x": "ptr"} if widens(spec, blocking) else {})
+    return {name: kind for name, kind in kinds.items() if name not in unneeded}
 
 
 def define(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, body: Callable[..., None]) -> None:

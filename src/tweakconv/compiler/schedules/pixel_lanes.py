@@ -6,10 +6,12 @@ and input channel it loads the input under the lanes as vectors, and each channe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
-from tweakconv.compiler.schedules.epilogue import Epilogue
+from tweakconv.compiler.schedules.epilogue import Epilogue, rounds_late
 from tweakconv.compiler.schedules.micro import Planes, call, define
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
@@ -74,15 +76,17 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
             b.loop(0, count, lambda i: b.store(b.load(b.at(source, i * source_step)), b.at(target, i * target_step)))
 
     sums_name, step = f"{name}_sums", spec.out_step
-    _emit_sums(b, spec, blocking, sums_name, pixels, width)
+    late = rounds_late(spec)  # the copy is of results that are not rounded yet
+    of_sums = replace(spec, y_stored="") if late else spec
+    _emit_sums(b, of_sums, blocking, sums_name, pixels, width)
 
     def body(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
     ) -> None:  # fmt: skip
-        tile = b.stack_room(width * pixels)
-        residual_tile = None if residual is None else b.stack_room(width * pixels)
+        tile = b.stack_room(width * pixels, of_sums.y_stored)
+        residual_tile = None if residual is None else b.stack_room(width * pixels, of_sums.y_stored)
 
         def sums(y: Value, residual: Value | None, y_channel: Value | int) -> None:
             call(
@@ -100,7 +104,7 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
             sums(tile, residual_tile, pixels)
             b.loop(0, width, lambda c: spread(b.at(y, c * y_channel), step, b.at(tile, c * pixels), 1, count))
 
-        if step == 1:
+        if step == 1 and not late:
             b.when(count.equals(pixels), lambda: sums(y, residual, y_channel), by_tile)
         else:
             by_tile()

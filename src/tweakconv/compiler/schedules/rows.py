@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +22,7 @@ from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import even_step, split_width
 from tweakconv.compiler.schedules.border import border_integers, tables_of
-from tweakconv.compiler.schedules.epilogue import Epilogue, emit_activate
+from tweakconv.compiler.schedules.epilogue import Epilogue, emit_activate, rounds_late
 from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -84,6 +84,21 @@ class RowsPlan:
     def input_columns(self, columns: int) -> int:
         """Input columns that a block of some output columns spans."""
         return (columns - 1) * self.spec.strides[1] + (self.spec.kernel[1] - 1) * self.spec.dilation[1] + 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a sum has one chunk."""
+        return self.chunk == self.spec.kernel[0] and self.spec.group_in == 1
+
+    @property
+    def sums_spec(self) -> ConvSpec:
+        """The convolution as the microkernels compute it, whose inputs lie in a window where they are widened.
+
+        Where results are rounded when stored, sums that are not whole, or that an activation goes over afterwards, are
+        kept as they are in a copy of the block.
+        """
+        late = self.spec.y_stored and (rounds_late(self.spec) or not self.is_whole)
+        return replace(self.spec, x_stored="", y_stored="" if late else self.spec.y_stored)
 
     def chunks(self) -> list[tuple[int, int]]:
         """First and last kernel row (not included) of each chunk."""
@@ -187,9 +202,12 @@ def emit(plan: RowsPlan) -> str:
         for vectors in plan.vectors:
             _emit_micro(b, plan, rows, vectors)
     emit_activate(b, plan.spec)
+    if plan.spec.x_stored:
+        for columns in plan.columns:
+            _emit_widen(b, plan, columns)
     _emit_fill(b, plan)
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
     return b.module()
 
 
@@ -211,7 +229,7 @@ def _emit_micro(b: Builder, plan: RowsPlan, kernel_rows: int, vectors: int) -> N
 
     With a residual, where its first element is comes last.
     """
-    spec, lanes = plan.spec, b.lanes
+    spec, lanes = plan.sums_spec, b.lanes
     kw = spec.kernel[1]
     stride_w, dilation_w = spec.strides[1], spec.dilation[1]
     uses = _uses(plan.rows, kernel_rows, spec)
@@ -253,7 +271,7 @@ def _emit_micro(b: Builder, plan: RowsPlan, kernel_rows: int, vectors: int) -> N
                 sums = row(b.at(x, x_row * i), w, pairs, sums)
             elif i == full.start:
                 sums = list(b.loop(full.start, full.stop, all_rows, sums, once=True))
-        whole = kernel_rows == spec.kernel[0] and spec.group_in == 1
+        whole = plan.is_whole
         residual = residuals[0] if residuals else None
         end = Epilogue.of(b, spec, mode, residual, whole=whole)
         if residual is not None and not whole:  # before the last chunk, what is read costs nothing and is not added
@@ -269,9 +287,28 @@ def _emit_micro(b: Builder, plan: RowsPlan, kernel_rows: int, vectors: int) -> N
                 b.store(end.finish(total), at)
         end.activate(y, y_row, plan.rows, vectors * lanes)
 
-    pointers = dict.fromkeys(("x", "w", "y", "bias", "residual"), "ptr")
+    pointers = {**dict.fromkeys(("w", "bias"), "ptr"), **spec.pointers}
     names = ("x", "x_row", "w", "y", "y_row", "bias", "mode", *(["residual"] if spec.residual else []))
     b.function(f"rows_{kernel_rows}x{vectors}", {name: pointers.get(name, "i64") for name in names}, body)
+
+
+def _emit_widen(b: Builder, plan: RowsPlan, columns: int) -> None:
+    """Define ``widen_C(window, x, x_row)``: the inputs of a block of C columns that all lie in the image.
+
+    Measured: 3x3 on uint8 of 1080x1920 takes 0.98 ms, and 1.16 where ``fill`` does this as well.
+    """
+    span = plan.input_columns(columns)
+    places = [*range(0, span - b.lanes, b.lanes), span - b.lanes]  # the last overlaps the one before
+
+    def body(window: Value, x: Value, x_row: Value) -> None:
+        def row(r: Value) -> None:
+            target, source = b.at(window, r * span), b.at(x, r * x_row)
+            for place in places:
+                b.store(b.load(b.at(source, place), b.lanes), b.at(target, place))
+
+        b.loop(0, plan.input_rows, row, once=True)
+
+    b.function(f"widen_{columns}", {"window": "ptr", "x": plan.spec.pointers["x"], "x_row": "i64"}, body)
 
 
 def _emit_fill(b: Builder, plan: RowsPlan) -> None:
@@ -313,7 +350,7 @@ def _emit_fill(b: Builder, plan: RowsPlan) -> None:
 
         b.loop(0, plan.input_rows, row, once=True)
 
-    pointers = dict.fromkeys(("window", "x", "shape"), "ptr")
+    pointers = {"window": "ptr", "x": spec.pointers["x"], "shape": "ptr"}
     names = ("window", "x", "ih", "iw", "span", "height", "width", "x_row", "shape")
     b.function("fill", {name: pointers.get(name, "i64") for name in names}, body)
 
@@ -334,8 +371,9 @@ class _Driver:
         b, spec, plan = self.b, self.spec, self.plan
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
         self.integers, self.window = shape, window
-        self.tile = b.at(window, plan.input_rows * plan.input_columns(plan.columns[0]))
-        self.residual_tile = b.at(self.tile, plan.rows * plan.columns[0])
+        tile = b.at(window, plan.input_rows * plan.input_columns(plan.columns[0]))
+        residual_tile = b.at(tile, plan.rows * plan.columns[0])
+        self.tile, self.residual_tile = (b.pointing_to(t, plan.sums_spec.y_stored) for t in (tile, residual_tile))
 
         def one(ticket: Value) -> None:
             band, rest = ticket % s["bands"], ticket // s["bands"]
@@ -374,6 +412,12 @@ class _Driver:
         def copy(target: Value, target_row: Value | int, source: Value, source_row: Value | int) -> None:
             b.loop(0, rows, lambda r: b.copy(b.at(target, r * target_row), b.at(source, r * source_row), wanted))
 
+        if y.of != self.tile.of:
+            if self.spec.residual:
+                copy(self.residual_tile, columns, residual, s["y_row"])
+            self.sums(oh, ow, self.tile, b.integer(columns), self.residual_tile, vectors, columns)
+            copy(y, s["y_row"], self.tile, columns)
+            return
         if self.spec.residual:
             b.when(whole, lambda: None, lambda: copy(self.residual_tile, columns, residual, s["y_row"]))
             residual = b.select(whole, residual, self.residual_tile)
@@ -402,7 +446,12 @@ class _Driver:
                     b.call("fill", self.window, x, ih, iw, span, s["height"], s["width"], s["x_row"], self.integers)
                     return [self.window, b.integer(span)]
 
-                at, x_row = b.when(inside, in_place, in_window)
+                def widened(ih: Value = ih) -> list[Value]:
+                    b.call(f"widen_{columns}", self.window, b.at(x, ih * s["x_row"] + iw), s["x_row"])
+                    return [self.window, b.integer(span)]
+
+                # Input that is to be widened is so in the window, once for all the taps that are on it.
+                at, x_row = b.when(inside, widened if spec.x_stored else in_place, in_window)
                 mode = b.integer(0)
                 if start == 0:
                     mode = b.select(channel.equals(0), 1, 0)

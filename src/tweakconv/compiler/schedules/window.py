@@ -3,6 +3,9 @@
 A block whose taps reach into the padding cannot be read in place. ``fill`` copies the input under one block and
 one chunk to a thread's working space, what the padding holds where it lies outside of the image, in the image's own
 layout, so that the same microkernel reads either.
+
+Where the input is stored in another type than is computed in, blocks are read from their window wherever they lie: it
+holds the numbers widened, once for all the output channels that use them.
 """
 
 from __future__ import annotations
@@ -36,7 +39,12 @@ def window_elements(spec: ConvSpec, chunk: tuple[int, int, int], pixels: int) ->
 def first_that_fits(
     spec: ConvSpec, candidates: Sequence[tuple[tuple[int, int, int], tuple[int, ...]]]
 ) -> tuple[tuple[int, int, int], tuple[int, ...]]:
-    """The first pair of a chunk and block sizes whose window is not too large, else the last."""
+    """The first pair of a chunk and block sizes whose window is not too large, else the last.
+
+    Where results are rounded when they are stored, parts of them cannot be added up there: sums are not cut.
+    """
+    if spec.y_stored:
+        candidates = [(spec.taps, pixels) for _, pixels in candidates]
     fitting = (c for c in candidates if window_elements(spec, c[0], c[1][0]) * spec.element_bytes <= MOST_BYTES)
     return next(fitting, candidates[-1])
 
@@ -51,9 +59,19 @@ def completed(spec: ConvSpec, blocking: Blocking) -> Blocking:
         blocking = replace(blocking, chunk=(blocking.chunk[0], 1, blocking.chunk[2]))
     if blocking.chunk != spec.taps:
         return blocking
+    if spec.y_stored:
+        return replace(blocking, planes=spec.kernel_planes)
     products, size = math.prod(spec.taps), window_elements(spec, blocking.chunk, blocking.pixels[0])
     most = max(1, min(_PRODUCTS // products, MOST_BYTES // (size * spec.element_bytes)))
     return replace(blocking, planes=even_step(spec.kernel_planes, most))
+
+
+def widens(spec: ConvSpec, blocking: Blocking) -> bool:
+    """Whether windows hold the input widened, so that every block is read from one.
+
+    Where a number that is read serves only one output channel, it is as well widened as it is read.
+    """
+    return bool(spec.x_stored) and not blocking.channelwise
 
 
 def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
@@ -90,7 +108,8 @@ def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
         b.loop(0, each, lambda channel: b.loop(0, planes, lambda p: plane(channel, p)))
 
     integers = dict.fromkeys(("iz", "ih", "iw", "planes", "rows", "span", "channels"), "i64")
-    b.function("fill", {"window": "ptr", "x": "ptr", "shape": "ptr", **integers}, body)
+    kinds = {"window": "ptr" if widens(spec, blocking) else spec.pointers["x"], "x": spec.pointers["x"]}
+    b.function("fill", {**kinds, "shape": "ptr", **integers}, body)
 
 
 class _Fill:

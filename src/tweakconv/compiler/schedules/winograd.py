@@ -282,7 +282,7 @@ def emit(plan: WinogradPlan) -> str:
 def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define the function of a plan, and those that it calls."""
     products_spec = _products_spec(plan.channels, plan.products.out_block)
-    again_spec = replace(plan.spec, dilation=(1, 1), in_channels=plan.channels, groups=1)
+    again_spec = replace(plan.spec, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
     again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
@@ -294,7 +294,8 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
         emit_output_transform(b, plan.form, plan.spec, plan.tiles * plan.products.out_block, width)
     emit_activate(b, plan.spec)
-    emit_input_transform(b, plan.form, plan.tiles, plan.channels)
+    for stored in sorted({"", plan.spec.x_stored}):
+        emit_input_transform(b, plan.form, plan.tiles, plan.channels, stored)
     emit_fill(b, plan.form, plan.spec, plan.channels, len(FIELDS))
     emit_run(b, plan, name, public=public)
 

@@ -32,7 +32,7 @@ FLAG_ELEMENTS = 16
 def emit_run(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define ``run``, by a name, over the transforms, the microkernels and ``fill``."""
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function(name, {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=public)
+    b.function(name, {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=public)
 
 
 class _Place(NamedTuple):
@@ -192,8 +192,14 @@ class _Driver:
             return [self.patch, b.integer(self.form.patch[1] * plan.channels), b.integer(plan.channels)]
 
         # Where channels do not fill whole vectors, the padded copy does.
-        source = b.when(inside, in_place, in_patch) if plan.channels == spec.group_in else in_patch()
-        b.call("transform_input", *source, b.at(ours.v, q * plan.channels))
+        v = b.at(ours.v, q * plan.channels)
+        if plan.channels != spec.group_in:
+            b.call("transform_input", *in_patch(), v)
+        elif spec.x_stored:
+            name = f"transform_input_{spec.x_stored}"
+            b.when(inside, lambda: b.call(name, *in_place(), v), lambda: b.call("transform_input", *in_patch(), v))
+        else:
+            b.call("transform_input", *b.when(inside, in_place, in_patch), v)
 
     def multiply(self, v: Value, k: Value, weights: Value, width: int, count: Value) -> None:
         """The products of all channels at one point."""

@@ -17,7 +17,7 @@ import numpy as np
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.border import tables_of
-from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory
+from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory, rounds_late
 from tweakconv.compiler.spec import ConvSpec
 
 _PAIRS: dict[int, tuple[float, ...]] = {1: (), 6: (0.5**0.5, 2**0.5), 8: (0.5, 1.0, 2.0)}
@@ -121,8 +121,11 @@ def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
     return total
 
 
-def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int) -> None:
-    """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors."""
+def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int, stored: str = "") -> None:
+    """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors.
+
+    Where they are stored in another type, the name is ``transform_input_TYPE``.
+    """
     lanes, (high, wide) = b.lanes, form.patch
     point = tiles * channels
 
@@ -142,7 +145,8 @@ def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int) -> N
 
         b.loop(0, channels, some, step=lanes, once=True)
 
-    b.function("transform_input", {"x": "ptr", "x_row": "i64", "x_column": "i64", "v": "ptr"}, body)
+    name, x = (f"transform_input_{stored}", f"ptr {stored}") if stored else ("transform_input", "ptr")
+    b.function(name, {"x": x, "x_row": "i64", "x_column": "i64", "v": "ptr"}, body)
 
 
 def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, width: int) -> None:
@@ -157,7 +161,7 @@ def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, wi
     def body(
         m: Value, y: Value, y_row: Value, residual: Value, bias: Value, rows: Value, columns: Value, flag: Value
     ) -> None:
-        unwanted = b.stack_room(width)
+        unwanted = b.stack_room(width, spec.y_stored)
         end = Epilogue.of(b, spec, b.integer(3), residual, whole=True)
         inside = [b.compare("sgt", columns, j) for j in range(wide)]
 
@@ -169,7 +173,12 @@ def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, wi
                 for below, row in rows_at
             ]
 
-        targets = places(y)
+        # Where storing rounds, an activation that goes over what is stored wants it unrounded, in a tile of its own.
+        tile = b.stack_room(high * wide * width) if rounds_late(spec) else None
+        if tile is None:
+            targets = places(y)
+        else:
+            targets = [[b.at(tile, (i * wide + j) * width) for j in range(wide)] for i in range(high)]
         besides = places(residual) if spec.residual else targets
 
         def some(start: Value, bad: Value, filled: int) -> list[Value]:
@@ -191,10 +200,18 @@ def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, wi
         if width % lanes:
             (bad,) = some(b.integer(whole), bad, width % lanes)
         b.store(b.any_nan(bad), flag)
-        if activates_in_memory(spec):
+        if tile is not None:
+            unrounded = tile
+            b.call("activate", tile, 0, 1, high * wide * width)
+
+            def pixel(i: Value, j: Value) -> None:
+                b.copy(b.at(y, i * y_row + j * y_column), b.at(unrounded, (i * wide + j) * width), width)
+
+            b.loop(0, rows, lambda i: b.loop(0, columns, lambda j: pixel(i, j)))
+        elif activates_in_memory(spec):
             b.loop(0, rows, lambda i: end.activate(b.at(y, i * y_row), y_column, columns, width))
 
-    pointers = dict.fromkeys(("m", "y", "residual", "bias", "flag"), "ptr")
+    pointers = {**dict.fromkeys(("m", "bias", "flag"), "ptr"), **spec.pointers}
     names = ("m", "y", "y_row", "residual", "bias", "rows", "columns", "flag")
     b.function(f"transform_output_{width}", {name: pointers.get(name, "i64") for name in names}, body)
 
@@ -229,4 +246,4 @@ def emit_fill(b: Builder, form: Form, spec: ConvSpec, channels: int, fields: int
         b.loop(0, high, lambda i: b.loop(0, wide, lambda j: pixel(i, j), once=True), once=True)
 
     integers = dict.fromkeys(("ih", "iw", "height", "width", "x_row"), "i64")
-    b.function("fill", {"patch": "ptr", "x": "ptr", **integers, "shape": "ptr"}, body)
+    b.function("fill", {"patch": "ptr", "x": spec.pointers["x"], **integers, "shape": "ptr"}, body)

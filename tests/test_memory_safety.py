@@ -33,8 +33,8 @@ from tweakconv import compile_conv2d, conv2d, filter2d
 from tweakconv.compiler import helpers
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import FINITE, Border, Call, Shared
-from tweakconv.compiler.choose import choose
-from tweakconv.compiler.schedules import winograd
+from tweakconv.compiler.choose import choose, ways
+from tweakconv.compiler.schedules import SCHEDULES
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import get_target, runnable_targets
 from tweakconv.geometry import PADDING_MODES, ConvGeometry
@@ -83,11 +83,10 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
     )
     spec = case.spec(data_format, dtype)
     added = case.added(data_format, dtype)
-    for algorithm in (
-        "auto",
-        *(["winograd"] if winograd.applies(spec, get_target(target)) and case.channels != (1, 1) else []),
-    ):
-        built = build(choose(spec, get_target(target), algorithm=algorithm))
+    compiled_for = get_target(target)
+    choices = [choose(spec, compiled_for), *(way for name in SCHEDULES for way in ways(name, spec, compiled_for))]
+    for choice in choices:
+        algorithm, built = choice.algorithm, build(choice)
         plan, schedule = built.choice.plan, built.choice.schedule
         out, channels = geometry.output_size, case.channels[1]
         y_shape = (case.batch, *out, channels) if last else (case.batch, channels, *out)

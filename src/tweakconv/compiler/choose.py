@@ -81,8 +81,8 @@ def choose(
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
         return _best(spec, target, out_size if tame else None, packs=packs, whole=whole)
-    ways = _ways(algorithm, spec, target)
-    if not ways:
+    possible = ways(algorithm, spec, target)
+    if not possible:
         raise ValueError(
             f"algorithm: received {algorithm!r}, which computes {SCHEDULES[algorithm].WHAT}; choose 'auto'"
         )
@@ -91,7 +91,7 @@ def choose(
             "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
             "bias hold or come near; choose 'direct'"
         )
-    return _fastest(ways, out_size)._replace(reason="asked for")
+    return _fastest(possible, out_size)._replace(reason="asked for")
 
 
 _SAMPLE = 64
@@ -110,21 +110,21 @@ def is_whole(kernel: FloatArray) -> bool:
     return all(bool((part == np.rint(part)).all()) for part in (weights[:_SAMPLE], weights[_SAMPLE:]))
 
 
-def _ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
+def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     """How an algorithm computes a convolution: as it is, or band by band with channels_last, or not at all."""
     from tweakconv.compiler.schedules import SCHEDULES, bands  # noqa: PLC0415
 
-    schedule, ways = SCHEDULES[algorithm], []
+    schedule, found = SCHEDULES[algorithm], []
     if schedule.applies(spec, target):
-        ways.append(Choice(algorithm, schedule, schedule.plan(spec, target), ""))
+        found.append(Choice(algorithm, schedule, schedule.plan(spec, target), ""))
     if bands.applies(spec) and schedule.applies(bands.inside(spec), target):
-        ways.append(Choice(algorithm, bands, bands.plan(spec, target, schedule), ""))
-    return ways
+        found.append(Choice(algorithm, bands, bands.plan(spec, target, schedule), ""))
+    return found
 
 
-def _fastest(ways: list[Choice], out_size: tuple[int, int] | None) -> Choice:
+def _fastest(found: list[Choice], out_size: tuple[int, int] | None) -> Choice:
     """The one estimated to be fastest, or where nothing is known of the size the first."""
-    return ways[0] if out_size is None or len(ways) == 1 else min(ways, key=lambda way: _cycles(way, out_size))
+    return found[0] if out_size is None or len(found) == 1 else min(found, key=lambda way: _cycles(way, out_size))
 
 
 def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
@@ -134,14 +134,14 @@ def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:
     lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
-    direct = _fastest(_ways("direct", spec, target), out_size)
-    grouped, rows = _ways("grouped", spec, target), _ways("rows", spec, target)
+    direct = _fastest(ways("direct", spec, target), out_size)
+    grouped, rows = ways("grouped", spec, target), ways("rows", spec, target)
     if grouped or rows:
         plain = _fastest([*grouped, *rows], out_size)
         if not spec.channels_last and not rows:  # lanes of columns are an alternative
             plain = _fastest([plain, direct], out_size)
         return plain._replace(reason=_REASONS.get(plain.algorithm, lanes))
-    fast = _ways("winograd", spec, target) if out_size is not None else []
+    fast = ways("winograd", spec, target) if out_size is not None else []
     if not fast or out_size is None:
         return direct._replace(reason=f"it computes every geometry; {lanes}")
     if whole:

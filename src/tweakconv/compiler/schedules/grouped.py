@@ -47,7 +47,7 @@ _MOST_UNROLLED = 12
 _PRODUCT_CYCLES, _VECTOR_CYCLES = 1.3, 30
 """What a product of vectors and a vector of outputs take, by a fit to ten layers."""
 
-WHAT = "two groups or more of as many output as input channels, a part of a vector, with channels_last"
+WHAT = "two groups or more of as many output as input channels, a part of a vector"
 """What this schedule computes, in words."""
 
 

@@ -136,7 +136,7 @@ class WinogradPlan:
 
 
 WHAT = (
-    "1, 3, 4 or 5 taps along each axis, or 6 or 7 along one, at stride 1, in float32 with channels_last, more than one "
+    "1, 3, 4 or 5 taps along each axis, or 6 or 7 along one, at stride 1, in float32, more than one "
     "channel and at most a few thousand"
 )
 """What this schedule computes, in words."""

@@ -1,0 +1,144 @@
+"""Channels_first by way of channels_last: bands, their borders, and the transposes between the two."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import tweakconv as tc
+from tweakconv.compiler import jit
+from tweakconv.compiler.emit import Builder
+from tweakconv.compiler.schedules import bands
+from tweakconv.compiler.schedules.transpose import PARAMETERS, emit_transpose, slack
+from tweakconv.compiler.target import get_target, runnable_targets
+
+LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "many bands, winograd": ((1, 33, 90, 170), (3, 3, 33, 47), {"padding": ((2, 1), (0, 3))}),
+    "dilated": ((2, 20, 41, 37), (3, 3, 20, 40), {"padding": "same", "dilation_rate": (2, 3)}),
+    "strided": ((2, 40, 57, 45), (3, 3, 40, 50), {"padding": "same", "strides": 2}),
+    "three channels": ((2, 3, 67, 83), (7, 7, 3, 64), {"padding": 3, "strides": 2}),
+    "bands side by side": ((1, 64, 2, 9000), (1, 5, 64, 64), {"padding": "same", "strides": (1, 2)}),
+    "depthwise, small": ((2, 70, 9, 14), (5, 5, 1, 70), {"padding": "same", "groups": 70}),
+    "cropped": ((1, 30, 19, 21), (3, 3, 30, 17), {"padding": ((-2, 1), (3, -4))}),
+}
+
+
+def arrays(shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
+    rng = np.random.default_rng(sum(shape))
+    shapes = (shape, kernel_shape, kernel_shape[-1:])
+    return [rng.standard_normal(each).astype(np.float32) for each in shapes]
+
+
+def in_float64(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any], arguments: dict[str, Any]) -> NDArray[Any]:
+    """The definition's sums, by lanes of columns."""
+    wide = (x.astype(np.float64), kernel.astype(np.float64), bias.astype(np.float64))
+    return tc.conv2d(np.ascontiguousarray(wide[0].transpose(0, 2, 3, 1)), *wide[1:], algorithm="direct", **arguments)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("target", runnable_targets())
+@pytest.mark.parametrize("name", LAYERS)
+def test_bands_compute_what_channels_last_does(name: str, target: str, threads: int) -> None:
+    shape, kernel_shape, arguments = LAYERS[name]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    conv = tc.compile_conv2d(
+        kernel, bias, input_shape=shape, data_format="channels_first", target=target, activation="relu", **arguments
+    )
+    if target == "avx512":
+        assert conv.built.choice.schedule is bands
+    before = tc.get_num_threads()
+    tc.set_num_threads(threads)
+    try:
+        y = conv(x)
+    finally:
+        tc.set_num_threads(before)
+    expected = np.maximum(in_float64(x, kernel, bias, arguments), 0).transpose(0, 3, 1, 2)
+    scale = np.sqrt(np.prod(kernel_shape[:-1]))
+    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-5 * scale)
+
+
+def test_against_pytorch_with_a_residual_and_strided_views() -> None:
+    kernel_shape = LAYERS["strided"][1]
+    x, kernel, bias = arrays((2, 40, 57, 90), kernel_shape)
+    view = x[:, :, ::2, :45]
+    added = np.random.default_rng(4).standard_normal((2, 50, 15, 23)).astype(np.float32)
+    y = tc.conv2d(
+        view, kernel, bias, strides=2, padding=1, data_format="channels_first", activation="silu", residual=added
+    )
+    weights = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
+    sums = torch.nn.functional.conv2d(torch.from_numpy(view.copy()), weights, torch.from_numpy(bias), 2, 1)
+    np.testing.assert_allclose(y, torch.nn.functional.silu(sums + torch.from_numpy(added)).numpy(), atol=2e-4)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap", "symmetric"])
+def test_what_the_padding_holds_comes_from_the_whole_image(mode: str) -> None:
+    x, kernel, bias = arrays((1, 24, 150, 130), (5, 5, 24, 32))
+    y = tc.conv2d(x, kernel, bias, padding=2, padding_mode=mode, data_format="channels_first", strides=(2, 1))
+    numpy_mode: Any = mode
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode=numpy_mode)
+    expected = in_float64(padded, kernel, bias, {"strides": (2, 1)}).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=5e-4)
+
+
+def test_nan_and_infinity_reach_exactly_the_outputs_whose_taps_touch_them() -> None:
+    shape, kernel_shape, arguments = LAYERS["many bands, winograd"]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    x[0, 3, 40, 77], x[0, 30, 89, 169], x[0, 0, 0, 0] = np.nan, np.inf, -np.inf
+    conv = tc.compile_conv2d(kernel, bias, input_shape=shape, data_format="channels_first", **arguments)
+    assert conv.built.choice.algorithm == "winograd"
+    expected = in_float64(x, kernel, bias, arguments).transpose(0, 3, 1, 2)
+    y = conv(x)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(np.isfinite(y), finite)
+    np.testing.assert_array_equal(y[~finite], expected[~finite].astype(np.float32))
+
+
+def test_the_number_of_threads_and_the_batch_change_no_bit() -> None:
+    shape, kernel_shape, arguments = LAYERS["many bands, winograd"]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    both = np.concatenate([x, x[:, :, ::-1]])
+    conv = tc.compile_conv2d(
+        kernel, bias, input_shape=shape, data_format="channels_first", algorithm="direct", **arguments
+    )
+    before = tc.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            tc.set_num_threads(threads)
+            results += [conv(x)[0], conv(both)[0]]
+    finally:
+        tc.set_num_threads(before)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("spills", [True, False])
+@pytest.mark.parametrize("element", ["float", "double"])
+@pytest.mark.parametrize("target", runnable_targets())
+def test_a_transpose_writes_the_matrix_turned_over_and_nothing_else(target: str, element: str, spills: bool) -> None:
+    chosen = get_target(target)
+    b = Builder(chosen, element)
+    emit_transpose(b, "turn", spills=spills)
+    b.function("run", dict(PARAMETERS), lambda *values: b.call("turn", *values), public=True)
+    loaded = jit.Loaded(jit.compile_module(b.module(), chosen))
+    kinds = [ctypes.c_void_p if kind == "ptr" else ctypes.c_int64 for kind in PARAMETERS.values()]
+    turn = loaded.function("run", *kinds)
+    dtype = np.float32 if element == "float" else np.float64
+    lanes = chosen.lanes(np.dtype(dtype).itemsize)
+    for rows in (1, 2, 3, lanes - 1, lanes, lanes + 1, 2 * lanes + 3):
+        for columns in (1, 2, 3, 4, 5, 7, lanes, 2 * lanes + 1, 3 * lanes + 7):
+            source = np.random.default_rng(rows).standard_normal((rows, columns + 3)).astype(dtype)
+            step = rows if spills else rows + 2
+            behind = slack(lanes)
+            target_room = np.full(columns * step + behind, np.nan, dtype)
+            turn(source.ctypes.data, columns + 3, rows, target_room.ctypes.data, step, columns)
+            written = target_room[: columns * step].reshape(columns, step)
+            np.testing.assert_array_equal(written[:, :rows], source[:, :columns].T)
+            assert np.isnan(written[:, rows:]).all()
+            if not spills or rows >= lanes:
+                assert np.isnan(target_room[columns * step :]).all()

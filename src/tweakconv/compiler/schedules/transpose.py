@@ -46,16 +46,13 @@ def emit_transpose(b: Builder, name: str, *, spills: bool) -> None:
                 for c, column in enumerate(_turned(b, [b.at(start, j) for start in starts], count)):
                     b.store(column, b.at(at, (j + c) * target_step))
 
-            many, few = columns - columns % lanes, columns - columns % piece
+            # The last few columns come together with some before, and so do the last rows: those are written once more.
+            many = columns - columns % lanes
             b.loop(0, many, lambda j: some(lanes, j), step=lanes)
-            b.loop(many, few, lambda j: some(piece, j), step=piece)
-            # The last ones together with some before, which are written once more.
-            b.when(few < columns, lambda: some(piece, columns - piece))
+            b.loop(many, columns, lambda j: some(piece, b.minimum(j, columns - piece)), step=piece)
 
         def blocks() -> None:
-            whole = rows - rows % lanes
-            b.loop(0, whole, lambda i: block(i, None), step=lanes)
-            b.when(whole < rows, lambda: block(rows - lanes, None))
+            b.loop(0, rows, lambda i: block(b.minimum(i, rows - lanes), None), step=lanes)
 
         def one_by_one() -> None:
             def row(i: Value) -> None:

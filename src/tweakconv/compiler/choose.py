@@ -25,6 +25,9 @@ ALGORITHMS = ("auto", "direct", "grouped", "rows", "winograd")
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
 
+_ANY_SIZE = (28, 28)
+"""The output for which ways of direct sums are compared: tiles of an image must be summed as the whole is."""
+
 _PACKING_CYCLES = 70
 """Cycles for each weight that is transformed and packed, where a call does that as well."""
 
@@ -91,7 +94,8 @@ def choose(
             "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
             "bias hold or come near; choose 'direct'"
         )
-    return _fastest(possible, out_size)._replace(reason="asked for")
+    size = _ANY_SIZE if algorithm == "direct" else out_size
+    return _fastest(possible, size)._replace(reason="asked for")
 
 
 _SAMPLE = 64
@@ -134,7 +138,7 @@ def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:
     lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
-    direct = _fastest(ways("direct", spec, target), out_size)
+    direct = _fastest(ways("direct", spec, target), _ANY_SIZE)
     grouped, rows = ways("grouped", spec, target), ways("rows", spec, target)
     if grouped or rows:
         plain = _fastest([*grouped, *rows], out_size)

@@ -259,7 +259,7 @@ class AxisGeometry:
         Examples
         --------
         >>> AxisGeometry(input=28, kernel=3, stride=2, pad_lo=1, pad_hi=1).alone(4)
-        AxisGeometry(input=9, kernel=3, stride=2)
+        AxisGeometry(9, 3, stride=2)
         """
         span = (outputs - 1) * self.stride + self.effective_kernel
         return AxisGeometry(span, self.kernel, self.stride, self.dilation)

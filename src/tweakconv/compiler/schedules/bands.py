@@ -194,7 +194,7 @@ def _layout(plan: BandsPlan, call: Call) -> _Layout:
     rows, columns = _band(plan, call)
     bands, strips = -(-down.output // rows), -(-across.output // columns)
     last = down.output - (bands - 1) * rows, across.output - (strips - 1) * columns
-    sizes = tuple(_inner(call, down.alone(r), across.alone(c)) for r in (rows, last[0]) for c in (columns, last[1]))
+    sizes = tuple(_inner(spec, down.alone(r), across.alone(c)) for r in (rows, last[0]) for c in (columns, last[1]))
     high, wide = sizes[0].geometry.axes
     room = slack(plan.target.lanes(spec.element_bytes))
     outputs = rows * columns * spec.out_channels + room
@@ -204,11 +204,10 @@ def _layout(plan: BandsPlan, call: Call) -> _Layout:
     return _Layout(bands, strips, rows, columns, sizes, y_at, residual_at, space_at)
 
 
-def _inner(call: Call, rows: AxisGeometry, columns: AxisGeometry) -> Call:
+def _inner(spec: ConvSpec, rows: AxisGeometry, columns: AxisGeometry) -> Call:
     """What the schedule inside is called with for a band: an image without padding, alone in its thread."""
-    whole = call.geometry
-    geometry = ConvGeometry((rows, columns), whole.in_channels, whole.out_channels, whole.groups)
-    ins, outs = whole.in_channels, whole.out_channels
+    ins, outs = spec.in_channels, spec.out_channels
+    geometry = ConvGeometry((rows, columns), ins, outs, spec.groups)
     x_strides = rows.input * columns.input * ins, columns.input * ins, 1
     y_strides = rows.output * columns.output * outs, columns.output * outs, 1
     return Call(1, geometry, x_strides, y_strides, threads=1)

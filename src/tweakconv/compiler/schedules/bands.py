@@ -39,7 +39,7 @@ _SIZE_FIELDS = ("in_rows", "in_columns", "out_rows", "out_columns", "inner")
 
 _BORDER_START = len(FIELDS) + 4 * len(_SIZE_FIELDS)
 
-_STREAMING_BAND_BYTES = 4 << 20
+_STREAMING_BAND_BYTES = 3 << 20
 """A band where weights stream past the cache for each of them, so that fewer are better."""
 
 _TURNED_CYCLES = 0.7

@@ -31,6 +31,11 @@ def test_the_examples_of_the_definitions_hold() -> None:
     assert (failed, tried) == (0, 8)
 
 
+def test_the_examples_of_the_gradients_hold() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "gradients.md"), module_relative=False)
+    assert (failed, tried) == (0, 15)
+
+
 ALIGNMENTS = {
     "signal.correlate": (lambda x, k: signal.correlate(x, k, "same"), "same_lower", False),
     "signal.correlate2d": (lambda x, k: signal.correlate2d(x, k, "same"), "same", False),

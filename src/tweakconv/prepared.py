@@ -168,6 +168,32 @@ class PreparedConv:
             self._launch_into(out, launch, array, addends)
         return out
 
+    def with_kernel(self, kernel: FloatArray) -> PreparedConv:
+        """The same convolution with other weights: what follows from the geometry is shared, so this only packs them.
+
+        Parameters
+        ----------
+        kernel : ndarray
+            Of the shape and dtype of the one it was made with.
+
+        Examples
+        --------
+        >>> import tweakconv as tc
+        >>> conv = tc.compile_conv2d(np.ones((3, 3, 1, 1)), input_shape=(1, 5, 5, 1), strides=2)
+        >>> conv.with_kernel(np.full((3, 3, 1, 1), 2.0))(np.ones((1, 3, 3, 1))).ravel()
+        array([18.])
+        """
+        largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
+        if self._flags != FINITE or not largest < limit / _TRANSFORMED:  # the choice of schedule may be another
+            choice = self.built.choice
+            made_for, target = self.input_shape, choice.plan.target
+            return PreparedConv(self.layer, kernel, self._addends, made_for, target, packs=True)
+        other = object.__new__(PreparedConv)
+        vars(other).update(vars(self))
+        other._weights = aligned(pack(self._lowered, self.built.choice, kernel))
+        other._weights_address = other._weights.ctypes.data
+        return other
+
     @property
     def space_bytes(self) -> int:
         """Bytes of working space that a thread takes."""

@@ -20,6 +20,17 @@ def apply(activation: Activation, x: Lanes) -> Lanes:
     return _LONG[activation.name](x)
 
 
+def normal_distribution(x: Lanes) -> Lanes:
+    """The probability that a normal number is below each lane's."""
+    tail = _upper_tail(abs(x).at_most(2.0**60)) * 2.0 ** -_numbers(x).shift
+    return x.where_below(0.0, tail, -tail + 1.0)
+
+
+def normal_density(x: Lanes) -> Lanes:
+    """``e^(-x²/2) / sqrt(2 pi)``."""
+    return _large_exponential(x * x * -0.5) * (2.0 ** -_numbers(x).shift / math.sqrt(2 * math.pi))
+
+
 def is_short(activation: Activation) -> bool:
     """Whether it takes one or two instructions, see `apply_short`."""
     return activation.name in _SHORT

@@ -325,6 +325,10 @@ class Builder:
         starts = range(half if high else 0, self.lanes, run)
         return self._shuffle(a, b, [lane for s in starts for i in range(s, s + half) for lane in (i, self.lanes + i)])
 
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """A vector of lanes of two others, numbered through both."""
+        return self._shuffle(a, b, lanes)
+
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
         """``a * b + c``: one rounding where the target fuses, two where LLVM would call a library for it."""
         if not self.target.fma:

@@ -24,6 +24,7 @@ size is 27 / 3 + 1 = 10.
 from tweakconv.geometry.arguments import IntPerAxis
 from tweakconv.geometry.axis import AxisGeometry, effective_kernel
 from tweakconv.geometry.conv import ConvGeometry, output_size
+from tweakconv.geometry.gradients import gradient_padding
 from tweakconv.geometry.padding import PADDING_MODES, PADDINGS, PaddingLike, extend
 from tweakconv.geometry.phases import AxisPhase
 from tweakconv.geometry.unread import UnreadPerAxis, UnreadPixels
@@ -40,5 +41,6 @@ __all__ = [
     "UnreadPixels",
     "effective_kernel",
     "extend",
+    "gradient_padding",
     "output_size",
 ]

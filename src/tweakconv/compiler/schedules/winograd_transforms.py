@@ -57,6 +57,11 @@ class Form(NamedTuple):
         return self.taps[0] * self.taps[1]
 
 
+def point_pairs(inputs: int) -> tuple[float, ...]:
+    """The points p of which p and -p are used besides 0 and ∞, for so many inputs along an axis."""
+    return _PAIRS[inputs]
+
+
 def kernel_transform(taps: int, inputs: int) -> FloatArray:
     """The matrix that evaluates a kernel of some taps at the points, divided by what interpolation needs."""
     if inputs == 1:

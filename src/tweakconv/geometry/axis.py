@@ -21,6 +21,24 @@ def effective_kernel(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
+def outputs(spanned: int, window: int, stride: int, pads: tuple[int, int]) -> int:
+    """How often a window stops along an axis: unchecked, and so of numbers that are only known as symbols too.
+
+    Parameters
+    ----------
+    spanned, window
+        Positions that the input and the window span.
+    stride, pads
+        Positions from one stop to the next; positions added before and behind the input.
+
+    Examples
+    --------
+    >>> outputs(28, 3, 3, (1, 1))
+    10
+    """
+    return (spanned + sum(pads) - window) // stride + 1
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class AxisGeometry:
     """A convolution along one axis, every name resolved to a number.
@@ -113,7 +131,7 @@ class AxisGeometry:
     @property
     def output(self) -> int:
         """Number of outputs, at least 1."""
-        return self.slack // self.stride + 1
+        return outputs(self.effective_input, self.effective_kernel, self.stride, (self.pad_lo, self.pad_hi))
 
     @property
     def interior(self) -> range:

@@ -1,0 +1,194 @@
+"""The registered operators: a convolution, a transposed one, and the gradient of their weights.
+
+Each is differentiable by the other two, as often as one likes, for all three are linear in each of their tensors: the
+gradient of a convolution's input is a transposed convolution with the same weight, and the other way round. Pads come
+flat, (lo, hi) of one axis after another. A transposed convolution is given its size, for the convolution that it is the
+gradient of may have left pixels unread at the end. `keep` says whether what is packed from the weight may be kept until
+PyTorch counts a change of it: so it is in compiled graphs. In training it is packed anew, for each step changes it.
+
+Registered operators do not work under every composition of ``torch.func``'s transforms; ``torch.autograd.Function``
+does, and is made of the same parts for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from tweakconv.torch import native
+from tweakconv.torch.layout import in_order, is_channels_last, like, prefers_channels_last
+from tweakconv.torch.tweaks import Pairs, Tweaks, size_of
+
+Ints: TypeAlias = Sequence[int]
+Dims: TypeAlias = tuple[int | None, ...]
+
+_TWEAKS = "int[] strides, int[] pads, int[] dilation, int groups"
+_SCHEMAS = {
+    "convolution": f"(Tensor x, Tensor weight, Tensor? bias, {_TWEAKS}, bool keep) -> Tensor",
+    "convolution_transpose": f"(Tensor x, Tensor weight, Tensor? bias, SymInt[] size, {_TWEAKS}, bool keep) -> Tensor",
+    "kernel_grad": f"(Tensor x, Tensor grad, int[] kernel, {_TWEAKS}) -> Tensor",
+}
+
+_library = torch.library.Library("tweakconv", "DEF")
+for _name, _schema in _SCHEMAS.items():
+    _library.define(_name + _schema, tags=(torch.Tag.pt2_compliant_tag,))
+
+_ops = torch.ops.tweakconv
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks) -> Tensor:
+    """A convolution, ordinary or transposed, through the dispatcher."""
+    flat = [pad for pair in tweaks.pads for pad in pair]
+    plain = tweaks.strides, flat, tweaks.dilation, tweaks.groups, torch.compiler.is_compiling()
+    if not tweaks.transposed:
+        return _call("convolution", x, weight, bias, *plain)
+    size = size_of(x.shape[2:], weight.shape[2:], tweaks)
+    return _call("convolution_transpose", x, weight, bias, size, *plain)
+
+
+def _call(name: str, *arguments: Any) -> Tensor:
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        y: Tensor = _functions[name].apply(*arguments)
+    else:
+        y = getattr(_ops, name).default(*arguments)
+    return y
+
+
+def _tweaks(strides: Ints, pads: Ints, dilation: Ints, groups: int, *, transposed: bool = False) -> Tweaks:
+    return Tweaks(tuple(strides), _pairs(pads), tuple(dilation), groups, transposed)
+
+
+def _pairs(pads: Ints) -> Pairs:
+    return tuple(zip(pads[::2], pads[1::2], strict=True))
+
+
+# What runs.
+
+
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *plain_keep: Any) -> Tensor:
+    *plain, keep = plain_keep
+    return native.convolve(x, weight, bias, _tweaks(*plain), keep=keep)
+
+
+def _convolution_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, size: Ints, *plain_keep: Any) -> Tensor:
+    *plain, keep = plain_keep
+    tweaks = _tweaks(*plain, transposed=True)
+    plainly = size_of(x.shape[2:], weight.shape[2:], tweaks)
+    fitting = ((lo, hi - (wanted - given)) for (lo, hi), wanted, given in zip(tweaks.pads, size, plainly, strict=True))
+    return native.convolve(x, weight, bias, tweaks._replace(pads=tuple(fitting)), keep=keep)
+
+
+def _kernel_grad(x: Tensor, grad: Tensor, kernel: Ints, *plain: Any) -> Tensor:
+    return native.kernel_grad(x, grad, kernel, _tweaks(*plain))
+
+
+# What only the shapes are asked of.
+
+
+def _fake_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *plain: Any) -> Tensor:
+    size = size_of(x.shape[2:], weight.shape[2:], _tweaks(*plain[:-1]))
+    return like(x, (x.shape[0], weight.shape[0], *size), channels_last=prefers_channels_last(x, weight))
+
+
+def _fake_convolution_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, size: Ints, *plain: Any) -> Tensor:
+    shape = (x.shape[0], weight.shape[1] * plain[-2], *size)
+    return like(x, shape, channels_last=prefers_channels_last(x, weight))
+
+
+def _fake_kernel_grad(x: Tensor, grad: Tensor, kernel: Ints, *plain: Any) -> Tensor:
+    shape = grad.shape[1], x.shape[1] // plain[-1], *kernel
+    return like(x, shape, channels_last=prefers_channels_last(x, grad))
+
+
+# Gradients.
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    """Keep what the gradients that are wanted need, of two tensors whose product this is."""
+    one, other, *rest = inputs
+    ctx.save_for_backward(one if ctx.needs_input_grad[1] else None, other if ctx.needs_input_grad[0] else None)
+    ctx.sizes = one.shape[2:], other.shape[2:]
+    ctx.rest = rest
+
+
+def _convolution_grads(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (x, weight), (size, kernel), (_, *plain, _) = ctx.saved_tensors, ctx.sizes, ctx.rest
+    grad = _dense(grad)
+    of_x = _input_grad(grad, weight, size, plain) if ctx.needs_input_grad[0] else None
+    of_weight = _call("kernel_grad", x, grad, kernel, *plain) if ctx.needs_input_grad[1] else None
+    return of_x, of_weight, _bias_grad(ctx, grad), *(None,) * 5
+
+
+def _convolution_transpose_grads(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (x, weight), (_, kernel), (_, _, *plain, _) = ctx.saved_tensors, ctx.sizes, ctx.rest
+    grad = _dense(grad)
+    of_x = _call("convolution", grad, weight, None, *plain, False) if ctx.needs_input_grad[0] else None
+    of_weight = _call("kernel_grad", grad, x, kernel, *plain) if ctx.needs_input_grad[1] else None
+    return of_x, of_weight, _bias_grad(ctx, grad), *(None,) * 6
+
+
+def _kernel_grad_grads(ctx: Any, of_weight: Tensor) -> tuple[Any, ...]:
+    (x, grad), (size, _), (_, *plain) = ctx.saved_tensors, ctx.sizes, ctx.rest
+    of_x = _input_grad(grad, of_weight, size, plain) if ctx.needs_input_grad[0] else None
+    of_grad = _call("convolution", x, of_weight, None, *plain, False) if ctx.needs_input_grad[1] else None
+    return of_x, of_grad, *(None,) * 5
+
+
+def _input_grad(grad: Tensor, weight: Tensor, size: Ints, plain: Ints) -> Tensor:
+    return _call("convolution_transpose", grad, weight, None, size, *plain, False)
+
+
+def _dense(grad: Tensor) -> Tensor:
+    """A gradient without gaps, copied once for all who read it: it may be a single number repeated, or cut out."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return grad
+    return in_order(grad, channels_last=is_channels_last(grad.shape, grad.stride()))
+
+
+def _bias_grad(ctx: Any, grad: Tensor) -> Tensor | None:
+    return grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[2] else None
+
+
+# torch.vmap.
+
+
+def _vmap(name: str, info: Any, in_dims: Dims, *arguments: Any) -> tuple[Tensor, int]:
+    """One call with a larger batch where only the first tensor differs; else one after the other."""
+    if name != "kernel_grad" and in_dims[0] is not None and not any(dim is not None for dim in in_dims[1:3]):
+        x = arguments[0].movedim(in_dims[0], 0)
+        y = _call(name, x.flatten(0, 1), *arguments[1:])
+        return y.unflatten(0, x.shape[:2]), 0
+    tensors = [
+        a.unbind(dim) if isinstance(a, Tensor) and dim is not None else [a] * info.batch_size
+        for a, dim in zip(arguments, in_dims, strict=True)
+    ]
+    each = [_call(name, *of_one) for of_one in zip(*tensors, strict=True)]
+    return torch.stack(each), 0
+
+
+_PARTS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], Callable[..., tuple[Any, ...]]]] = {
+    "convolution": (_convolution, _fake_convolution, _convolution_grads),
+    "convolution_transpose": (_convolution_transpose, _fake_convolution_transpose, _convolution_transpose_grads),
+    "kernel_grad": (_kernel_grad, _fake_kernel_grad, _kernel_grad_grads),
+}
+_functions: dict[str, Any] = {}
+
+
+def _register(name: str) -> None:
+    run, fake, grads = _PARTS[name]
+    qualified, vmap = f"tweakconv::{name}", partial(_vmap, name)
+    _library.impl(name, run, "CompositeExplicitAutograd")
+    torch.library.register_fake(qualified, fake, lib=_library)
+    torch.library.register_autograd(qualified, grads, setup_context=_keep, lib=_library)
+    torch.library.register_vmap(qualified, vmap, lib=_library)
+    parts: dict[str, Callable[..., Any]] = {"forward": run, "setup_context": _keep, "backward": grads, "vmap": vmap}
+    methods: dict[str, Any] = {part: staticmethod(function) for part, function in parts.items()}
+    _functions[name] = type(name, (torch.autograd.Function,), methods)
+
+
+for _name in _PARTS:
+    _register(_name)

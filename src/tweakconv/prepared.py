@@ -302,7 +302,7 @@ class PreparedConv:
         work = shape[0] * geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
         call = Call(
-            batch=shape[0],
+            batch=max(shape[0], 1),  # an empty one runs nothing, but schedules divide by it
             geometry=lifted,
             x_strides=x_strides,
             y_strides=contiguous_strides(out_shape, layer.channels_last),

@@ -29,8 +29,8 @@ def is_readable(x: Tensor, *, channels_last: bool) -> bool:
     if x.is_neg():
         return False
     if not channels_last:
-        return x.stride(-1) == 1
-    return x.stride(1) == 1 and x.stride(-1) == x.shape[1]
+        return bool(x.stride(-1) == 1)
+    return bool(x.stride(1) == 1 and x.stride(-1) == x.shape[1])
 
 
 def prefers_channels_last(one: Tensor, other: Tensor) -> bool:

@@ -1,0 +1,166 @@
+"""The operation on the PyTorch backend.
+
+Where nobody watches, as in inference, a prepared convolution reads the tensors' memory as it lies, in Keras' order.
+Where a gradient may be asked for, or a compiler traces, the operators of `tweakconv.torch` are called. Their tensors
+are (batch, channels, *spatial) and its weights (out, in, *kernel), as which Keras' memory is viewed; nothing is copied.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import keras
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tweakconv import torch as operators
+from tweakconv.geometry import effective_kernel
+from tweakconv.geometry.padding import cuts, padding_per_axis
+from tweakconv.geometry.padding import pads as pads_of
+from tweakconv.keras.operation import Operation
+from tweakconv.ops.general import prepare
+from tweakconv.prepared import PreparedConv
+from tweakconv.torch.functional import is_unobserved
+from tweakconv.torch.layout import DTYPES, is_computable
+
+FUSES = True
+SUPPORTS_JIT = True
+
+_MOST = 8
+"""Ways to use the weights of one layer that are kept packed."""
+
+_THEIR_MODES = {"zeros": "zeros", "reflect": "reflect", "symmetric": "symmetric", "edge": "replicate",
+                "wrap": "circular"}  # fmt: skip
+
+_ACTIVATIONS: dict[str | None, Any] = {
+    None: lambda y: y,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "leaky_relu": lambda y: F.leaky_relu(y, 0.2),
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
+    "elu": F.elu,
+}
+
+
+class _Entry(NamedTuple):
+    """A prepared convolution, and the state of the tensors it was packed from.
+
+    As long as these are held, nothing else can come to lie where they lie.
+    """
+
+    stamp: object
+    held: tuple[Tensor, Tensor | None]
+    conv: PreparedConv
+
+
+class Memory:
+    """The weights that a layer has packed, for calls that nobody watches."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[Operation, torch.dtype], _Entry] = {}
+
+
+def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bias: Any) -> Any:
+    """The outputs, of the type of the inputs."""
+    x = inputs if isinstance(inputs, Tensor) else keras.ops.convert_to_tensor(inputs)
+    weights, addends = _value(kernel), _value(bias)
+    if x.dtype not in DTYPES:
+        wide = (None if array is None else array.float() for array in (weights, addends))
+        return convolve(Memory(), operation, x.float(), *wide).to(x.dtype)
+    if is_unobserved(x, weights, addends) and is_computable(x, weights, addends):
+        return _unwatched(memory, operation, x, weights, addends)
+    return _watched(operation, x, weights, addends)
+
+
+def _value(array: Any) -> Any:
+    return array.value if isinstance(array, keras.Variable) else array
+
+
+def _unwatched(memory: Memory, operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """The result alone."""
+    entry, stamp = memory.entries.get((operation, x.dtype)), _stamp(kernel, bias)
+    if entry is None or entry.stamp != stamp:
+        entry = _packed(operation, x, kernel, bias, stamp)
+        if len(memory.entries) >= _MOST:
+            memory.entries.clear()
+        memory.entries[operation, x.dtype] = entry
+    return torch.from_numpy(entry.conv(x.detach().resolve_neg().numpy()))
+
+
+def _stamp(kernel: Tensor, bias: Tensor | None) -> object:
+    """What changes when a weight does, also in place; equal to nothing else where PyTorch does not count."""
+    try:
+        own = kernel.data_ptr(), kernel._version
+        return own if bias is None else (*own, bias.data_ptr(), bias._version)
+    except RuntimeError:  # made under torch.inference_mode
+        return object()
+
+
+def _packed(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None, stamp: object) -> _Entry:
+    held = kernel.detach(), None if bias is None else bias.detach()
+    weights = held[0].numpy().reshape(operation.kernel_shape(tuple(kernel.shape)))
+    addends = None if held[1] is None else held[1].numpy()
+    shape = tuple(x.shape)
+    tweaks = operation.tweaks(operation.channels(shape))
+    conv = prepare(operation.rank, weights, addends, shape, tweaks, None, None, "auto", False)
+    return _Entry(stamp, held, conv)
+
+
+def _watched(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """Through the operators that PyTorch differentiates and compiles, and that send other devices elsewhere."""
+    rank, last = operation.rank, operation.channels_last
+    images = x.permute(0, rank + 1, *range(1, rank + 1)) if last else x
+    kernel_size = tuple(kernel.shape[:rank])
+    if operation.padding_mode == "constant":
+        images, operation = _surrounded(images, operation, kernel_size)
+    weight = kernel.reshape(operation.kernel_shape(tuple(kernel.shape))).permute(rank + 1, rank, *range(rank))
+    tweaks = operation.tweaks(images.shape[1])
+    if tweaks.transposed:
+        y = getattr(operators, f"conv_transpose{rank}d")(
+            images,
+            weight,
+            bias,
+            tweaks.strides,
+            _cuts(operation, kernel_size),
+            groups=tweaks.groups,
+            dilation=tweaks.dilation_rate,
+        )
+    else:
+        y = getattr(operators, f"conv{rank}d")(
+            images,
+            weight,
+            bias,
+            tweaks.strides,
+            tweaks.padding,
+            tweaks.dilation_rate,
+            tweaks.groups,
+            padding_mode=_THEIR_MODES[operation.padding_mode],
+        )
+    activated: Tensor = _ACTIVATIONS[operation.activation](y)
+    return activated.permute(0, *range(2, rank + 2), 1) if last else activated
+
+
+@lru_cache(maxsize=1024)
+def _cuts(operation: Operation, kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """What a transposed convolution cuts, in numbers: Keras' names and output paddings mean other ones in PyTorch."""
+    each = padding_per_axis(operation.padding, operation.rank, transposed=True)
+    spans = (effective_kernel(taps, apart) for taps, apart in zip(kernel, operation.dilation_rate, strict=True))
+    extras = operation.output_padding or (None,) * operation.rank
+    return tuple(cuts(*axis) for axis in zip(each, spans, operation.strides, extras, strict=True))
+
+
+def _surrounded(images: Tensor, operation: Operation, kernel: tuple[int, ...]) -> tuple[Tensor, Operation]:
+    """The images with a constant around them, or cropped, and what is left to be done with them."""
+    each = padding_per_axis(operation.padding, operation.rank)
+    spans = (effective_kernel(taps, apart) for taps, apart in zip(kernel, operation.dilation_rate, strict=True))
+    pads = [pads_of(*axis) for axis in zip(each, images.shape[2:], spans, operation.strides, strict=True)]
+    flat = [pad for pair in reversed(pads) for pad in pair]
+    rest = operation._replace(padding="valid", padding_mode="zeros", constant_value=0.0)
+    return F.pad(images, flat, value=operation.constant_value), rest

@@ -1,4 +1,4 @@
-"""Channels_first by way of channels_last: bands, their borders, and the transposes between the two."""
+"""Channels_first by way of channels_last: bands and strips, their borders, and the transposes between the two."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 import tweakconv as tc
 from tweakconv.compiler import jit
 from tweakconv.compiler.emit import Builder
-from tweakconv.compiler.schedules import bands
+from tweakconv.compiler.schedules import bands, winograd
 from tweakconv.compiler.schedules.transpose import PARAMETERS, emit_transpose, slack
 from tweakconv.compiler.target import get_target, runnable_targets
 
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
-    "many bands, winograd": ((1, 33, 90, 170), (3, 3, 33, 47), {"padding": ((2, 1), (0, 3))}),
+    "many strips": ((1, 33, 90, 170), (3, 3, 33, 47), {"padding": ((2, 1), (0, 3))}),
     "dilated": ((2, 20, 41, 37), (3, 3, 20, 40), {"padding": "same", "dilation_rate": (2, 3)}),
     "strided": ((2, 40, 57, 45), (3, 3, 40, 50), {"padding": "same", "strides": 2}),
     "three channels": ((2, 3, 67, 83), (7, 7, 3, 64), {"padding": 3, "strides": 2}),
     "bands side by side": ((1, 64, 2, 9000), (1, 5, 64, 64), {"padding": "same", "strides": (1, 2)}),
     "depthwise, small": ((2, 70, 9, 14), (5, 5, 1, 70), {"padding": "same", "groups": 70}),
-    "cropped": ((1, 30, 19, 21), (3, 3, 30, 17), {"padding": ((-2, 1), (3, -4))}),
+    "strips of two groups": ((1, 90, 9, 150), (3, 3, 45, 80), {"padding": "same", "groups": 2}),
+    "strips, cropped": ((1, 30, 19, 21), (3, 3, 30, 17), {"padding": ((-2, 1), (3, -4))}),
 }
 
 
@@ -43,14 +44,14 @@ def in_float64(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any], argume
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("target", runnable_targets())
 @pytest.mark.parametrize("name", LAYERS)
-def test_bands_compute_what_channels_last_does(name: str, target: str, threads: int) -> None:
+def test_bands_and_strips_compute_what_channels_last_does(name: str, target: str, threads: int) -> None:
     shape, kernel_shape, arguments = LAYERS[name]
     x, kernel, bias = arrays(shape, kernel_shape)
     conv = tc.compile_conv2d(
         kernel, bias, input_shape=shape, data_format="channels_first", target=target, activation="relu", **arguments
     )
     if target == "avx512":
-        assert conv.built.choice.schedule is bands
+        assert conv.built.choice.schedule is (winograd if "strips" in name else bands)
     before = tc.get_num_threads()
     tc.set_num_threads(threads)
     try:
@@ -62,31 +63,34 @@ def test_bands_compute_what_channels_last_does(name: str, target: str, threads: 
     np.testing.assert_allclose(y, expected, rtol=0, atol=2e-5 * scale)
 
 
-def test_against_pytorch_with_a_residual_and_strided_views() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_against_pytorch_with_a_residual_and_strided_views(stride: int) -> None:
     kernel_shape = LAYERS["strided"][1]
     x, kernel, bias = arrays((2, 40, 57, 90), kernel_shape)
     view = x[:, :, ::2, :45]
-    added = np.random.default_rng(4).standard_normal((2, 50, 15, 23)).astype(np.float32)
+    size = {1: (29, 45), 2: (15, 23)}[stride]
+    added = np.random.default_rng(4).standard_normal((2, 50, *size)).astype(np.float32)
     y = tc.conv2d(
-        view, kernel, bias, strides=2, padding=1, data_format="channels_first", activation="silu", residual=added
+        view, kernel, bias, strides=stride, padding=1, data_format="channels_first", activation="silu", residual=added
     )
     weights = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
-    sums = torch.nn.functional.conv2d(torch.from_numpy(view.copy()), weights, torch.from_numpy(bias), 2, 1)
+    sums = torch.nn.functional.conv2d(torch.from_numpy(view.copy()), weights, torch.from_numpy(bias), stride, 1)
     np.testing.assert_allclose(y, torch.nn.functional.silu(sums + torch.from_numpy(added)).numpy(), atol=2e-4)
 
 
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
 @pytest.mark.parametrize("mode", ["reflect", "edge", "wrap", "symmetric"])
-def test_what_the_padding_holds_comes_from_the_whole_image(mode: str) -> None:
+def test_what_the_padding_holds_comes_from_the_whole_image(mode: str, strides: tuple[int, int]) -> None:
     x, kernel, bias = arrays((1, 24, 150, 130), (5, 5, 24, 32))
-    y = tc.conv2d(x, kernel, bias, padding=2, padding_mode=mode, data_format="channels_first", strides=(2, 1))
+    y = tc.conv2d(x, kernel, bias, padding=2, padding_mode=mode, data_format="channels_first", strides=strides)
     numpy_mode: Any = mode
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode=numpy_mode)
-    expected = in_float64(padded, kernel, bias, {"strides": (2, 1)}).transpose(0, 3, 1, 2)
+    expected = in_float64(padded, kernel, bias, {"strides": strides}).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(y, expected, rtol=0, atol=5e-4)
 
 
 def test_nan_and_infinity_reach_exactly_the_outputs_whose_taps_touch_them() -> None:
-    shape, kernel_shape, arguments = LAYERS["many bands, winograd"]
+    shape, kernel_shape, arguments = LAYERS["many strips"]
     x, kernel, bias = arrays(shape, kernel_shape)
     x[0, 3, 40, 77], x[0, 30, 89, 169], x[0, 0, 0, 0] = np.nan, np.inf, -np.inf
     conv = tc.compile_conv2d(kernel, bias, input_shape=shape, data_format="channels_first", **arguments)
@@ -99,7 +103,7 @@ def test_nan_and_infinity_reach_exactly_the_outputs_whose_taps_touch_them() -> N
 
 
 def test_the_number_of_threads_and_the_batch_change_no_bit() -> None:
-    shape, kernel_shape, arguments = LAYERS["many bands, winograd"]
+    shape, kernel_shape, arguments = LAYERS["many strips"]
     x, kernel, bias = arrays(shape, kernel_shape)
     both = np.concatenate([x, x[:, :, ::-1]])
     conv = tc.compile_conv2d(

@@ -220,10 +220,11 @@ class Builder:
         """Call a function without a result by its address."""
         self._lines.append(f"  call void {function.ref}({', '.join(self._typed(a) for a in arguments)})")
 
-    def prefetch(self, pointer: Value) -> None:
-        """Ask for the cache line of an address, which need not be one, to be brought to the second-level cache."""
+    def prefetch(self, pointer: Value, *, to_write: bool = False) -> None:
+        """Ask for the cache line at an address, which need not be one of ours."""
         self._declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self._lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 0, i32 2, i32 1)")
+        write = int(to_write)
+        self._lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 {write}, i32 {2 + write}, i32 1)")
 
     def load(self, pointer: Value, lanes: int = 1) -> Value:
         """Load a scalar (one lane) or a vector from an address aligned to an element."""
@@ -246,6 +247,19 @@ class Builder:
         raw = self._narrowed(value, pointer)
         for start, lanes in _powers_of_two(count):
             self._store(self._extract(raw, start, lanes), self.at(pointer, start))
+
+    def store_first(self, value: Value, pointer: Value, count: Value) -> None:
+        """Store as many of the first lanes of a vector as a count at run time says, touching no memory behind them."""
+        lanes, kind = value.lanes, f"<{value.lanes} x i32>"
+        wanted = self._new("i32", f"trunc i64 {count.ref} to i32")
+        first = self._new(kind, f"insertelement {kind} poison, i32 {wanted.ref}, i64 0")
+        bound = self._new(kind, f"shufflevector {kind} {first.ref}, {kind} poison, {kind} zeroinitializer")
+        numbers = ", ".join(f"i32 {i}" for i in range(lanes))
+        mask = self._new(f"<{lanes} x i1>", f"icmp slt {kind} <{numbers}>, {bound.ref}")
+        name = f"llvm.masked.store.{_suffix(value.type)}.p0"
+        self._declared.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
+        arguments = f"{self._typed(value)}, ptr {pointer.ref}, i32 {self.element_bytes}, {self._typed(mask)}"
+        self._lines.append(f"  call void @{name}({arguments})")
 
     def copy(self, target: Value, source: Value, count: Value | int) -> None:
         """Copy `count` elements, a vector at a time, from and to whatever they are stored in; the ranges are apart."""
@@ -333,8 +347,7 @@ class Builder:
         """``a * b + c``: one rounding where the target fuses, two where LLVM would call a library for it."""
         if not self.target.fma:
             return self.add(self._new(a.type, f"fmul {a.type} {a.ref}, {b.ref}"), c)
-        suffix = a.type.strip("<>").replace(" x ", "").replace("float", "f32").replace("double", "f64")
-        suffix = f"v{suffix}" if a.type.startswith("<") else suffix
+        suffix = _suffix(a.type)
         self._declared.add(f"declare {a.type} @llvm.fma.{suffix}({a.type}, {a.type}, {a.type})")
         return self._new(
             a.type, f"call {a.type} @llvm.fma.{suffix}({self._typed(a)}, {self._typed(b)}, {self._typed(c)})"
@@ -666,6 +679,12 @@ def _of_both(a: Value, b: Value) -> str:
     if a.of != b.of:
         raise TypeError(f"one of {a.of or 'elements'!r} and {b.of or 'elements'!r} is no pointer to either")
     return a.of
+
+
+def _suffix(kind: str) -> str:
+    """What an intrinsic's name says of a type."""
+    name = kind.strip("<>").replace(" x ", "").replace("float", "f32").replace("double", "f64")
+    return f"v{name}" if kind.startswith("<") else name
 
 
 def _repeated(typed: str, alone: str, lanes: int) -> str:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import ALONE, Call, Shared, Space
 from tweakconv.compiler.emit import Builder, Value
-from tweakconv.compiler.schedules.border import border_integers, tables_of
+from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.compiler.schedules.lines import emit_line
 from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.schedules.transpose import emit_transpose, slack
 from tweakconv.compiler.spec import ConvSpec
@@ -91,6 +92,7 @@ def emit(plan: BandsPlan) -> str:
     emit_transpose(b, "turn", spills=False)
     if _few_channels(plan):
         emit_transpose(b, "turn_few", spills=True)
+    emit_line(b, plan.spec, "lay_line", "turn_few" if _few_channels(plan) else "turn", _BORDER_START)
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
     return b.module()
@@ -273,8 +275,7 @@ class _Driver:
         """Take tasks until none is left; a task is a band of an image."""
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
-        self.tables = tables_of(b, spec, shape, _BORDER_START)
-        self.constant = b.scalar_zero() if self.tables is None else self.tables.constant()
+        self.integers = shape
         band_x, band_y = b.at(window, _x_at(spec)), b.at(window, s["y_at"])
         band_residual, own = b.at(window, s["residual_at"]), b.at(window, s["space_at"])
         channels = spec.out_channels
@@ -310,45 +311,13 @@ class _Driver:
         b, s, channels = self.b, self.shape, self.spec.in_channels
         top, left = row * self.spec.strides[0] - s["pad_top"], column * self.spec.strides[1] - s["pad_left"]
         columns = size["in_columns"]
-        first = b.minimum(b.maximum(b.integer(0) - left, 0), columns)
-        stop = b.maximum(b.minimum(s["width"] - left, columns), first)
-        turn = "turn_few" if _few_channels(self.plan) else "turn"
 
         def line(r: Value) -> None:
             target = b.at(band, r * columns * channels)
-            position = self.pixel("row", top + r, s["height"])
-
-            def inside() -> None:
-                source = b.at(x, position * s["x_row"])
-                start = b.at(target, first * channels)
-                b.call(turn, b.at(source, left + first), s["x_channel"], channels, start, channels, stop - first)
-                self.border(target, source, left, stop, columns)  # behind first: few channels spill over what follows
-                self.border(target, source, left, b.integer(0), first)
-
-            b.when(position.below(s["height"]), inside, lambda: b.fill(target, self.constant, columns * channels))
+            places = (s["x_row"], s["x_channel"], top + r, left, s["height"], s["width"])
+            b.call("lay_line", x, *places, channels, columns, channels, target, self.integers)
 
         b.loop(0, size["in_rows"], line)
-
-    def border(self, target: Value, source: Value, left: Value, start: Value, stop: Value) -> None:
-        """Columns of a line that lie beyond the ends of the image's."""
-        b, tables, channels = self.b, self.tables, self.spec.in_channels
-        if tables is None:
-            b.fill_zero(b.at(target, start * channels), (stop - start) * channels)
-            return
-
-        def one(i: Value) -> None:
-            column, at = tables.pixel("column", left + i, self.shape["width"]), b.at(target, i * channels)
-            b.when(
-                column < 0,
-                lambda: b.fill(at, self.constant, channels),
-                lambda: b.call("turn", b.at(source, column), self.shape["x_channel"], channels, at, channels, 1),
-            )
-
-        b.loop(start, stop, one)
-
-    def pixel(self, axis: str, position: Value, size: Value) -> Value:
-        """The pixel at a position along an axis; outside of ``range(size)`` where there is none."""
-        return position if self.tables is None else self.tables.pixel(axis, position, size)
 
     def runs(self, size: dict[str, Value], body: Callable[[Value, Value, Value], None]) -> None:
         """Run ``body(start, pixel, count)`` for pixels of a band that lie one behind another in the output."""

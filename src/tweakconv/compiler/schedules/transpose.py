@@ -31,24 +31,30 @@ def emit_transpose(b: Builder, name: str, *, spills: bool) -> None:
     spills
         What happens with fewer rows than a vector has lanes. True: whole vectors are written, in the order of the
         target's rows, so that what a row's vector spills over the next ones is overwritten by these, and behind the
-        last one there is `slack`. False: each element by itself.
+        last one there is `slack`. False: only as many elements of each vector as there are rows.
     """
     lanes, piece = b.lanes, _PIECE_BYTES // b.element_bytes
 
     def body(source: Value, source_step: Value, rows: Value, target: Value, target_step: Value, columns: Value) -> None:
         def block(first: Value, last: Value | None) -> None:
             """The rows from `first` on, as many as there are lanes, those behind `last` in name only."""
+            apart = last is not None and not spills
             members = [b.minimum(last, i) if last is not None and i else b.integer(i) for i in range(lanes)]
             starts = [b.at(source, (first + member) * source_step) for member in members]
             at = b.at(target, first)
 
             def some(count: int, j: Value) -> None:
                 for c, column in enumerate(_turned(b, [b.at(start, j) for start in starts], count)):
-                    b.store(column, b.at(at, (j + c) * target_step))
+                    place = b.at(at, (j + c) * target_step)
+                    if apart:
+                        b.store_first(column, place, rows)
+                    else:
+                        b.store(column, place)
 
             # The last few columns come together with some before, and so do the last rows: those are written once more.
-            many = columns - columns % lanes
-            b.loop(0, many, lambda j: some(lanes, j), step=lanes)
+            many = b.integer(0) if apart else columns - columns % lanes
+            if not apart:
+                b.loop(0, many, lambda j: some(lanes, j), step=lanes)
             b.loop(many, columns, lambda j: some(piece, b.minimum(j, columns - piece)), step=piece)
 
         def blocks() -> None:
@@ -61,7 +67,9 @@ def emit_transpose(b: Builder, name: str, *, spills: bool) -> None:
 
             b.loop(0, rows, row)
 
-        few_rows = (lambda: block(b.integer(0), rows - 1)) if spills else one_by_one
+        def few_rows() -> None:
+            block(b.integer(0), rows - 1)
+
         b.when(columns >= piece, lambda: b.when(rows >= lanes, blocks, few_rows), one_by_one)
 
     b.function(name, PARAMETERS, body)

@@ -24,6 +24,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import channel_lanes, direct
+from tweakconv.compiler.schedules import winograd_strips as strips
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate
@@ -49,6 +50,9 @@ Measured: 64 channels 0.48 ms with 24 and 0.54 with 96; 512 channels 13.9 ms wit
 
 _IN_CYCLES, _OUT_CYCLES = 1.5, 1.25
 """What transforming one vector of a tile takes, for each point and axis."""
+
+_TURNED_CYCLES = 0.3
+"""For each element that is laid out anew, in the first cache."""
 
 _TAPS = {1, 3, 4, 5}
 """Taps along an axis. Five outputs from two taps round too much: 2x2 has up to 3.6 times the error of a plain sum."""
@@ -112,8 +116,16 @@ class WinogradPlan:
 
     @property
     def own_elements(self) -> int:
-        """Elements of a thread's own working space: the products of some tiles, and one tile's inputs."""
-        return FLAG_ELEMENTS + self.form.points * (self.tiles * self.products.out_block + self.channels)
+        """Elements of a thread's own working space: the products of some tiles, one tile's inputs, and strips."""
+        tiles = FLAG_ELEMENTS + self.form.points * (self.tiles * self.products.out_block + self.channels)
+        return tiles if self.spec.channels_last else tiles + strips.elements(self)
+
+    @property
+    def inner(self) -> ConvSpec:
+        """The convolution as the transforms see it: with channels_last, whose pixels hold a block of channels."""
+        if self.spec.channels_last:
+            return self.spec
+        return replace(self.spec, channels_last=True, out_channels=self.products.out_block, groups=1)
 
     @property
     def group_weights(self) -> int:
@@ -147,7 +159,9 @@ def applies(spec: ConvSpec, target: Target) -> bool:
     short = spec.kernel != (1, 1) and set(spec.kernel) <= _TAPS
     if not spec.is_plain or not (short or _is_long(spec)):
         return False
-    if spec.strides != (1, 1) or spec.double or not spec.channels_last:
+    if spec.strides != (1, 1) or spec.double:
+        return False
+    if not spec.channels_last and (spec.dilation != (1, 1) or spec.x_stored or spec.y_stored):
         return False
     made = plan(spec, target)
     return (made.own_elements + made.transformed_elements) * spec.element_bytes <= _MOST_BYTES
@@ -172,8 +186,10 @@ def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
     weights = points * channels * products.padded_out * spec.element_bytes
     wanted = _FEW_TILES if _stays(weights, target) else _MANY_TILES
     tile_bytes = points * (channels + products.out_block) * spec.element_bytes
-    fits = (_MOST_BYTES - points * channels * spec.element_bytes) // tile_bytes
-    return WinogradPlan(spec, target, products, max(step, min(_rounded(wanted, step), fits // step * step)))
+    made = WinogradPlan(spec, target, products, step)
+    others = points * channels + (0 if spec.channels_last else strips.elements(made))
+    fits = (_MOST_BYTES - others * spec.element_bytes) // tile_bytes
+    return replace(made, tiles=max(step, min(_rounded(wanted, step), fits // step * step)))
 
 
 def tile_counts(form: Form, dilation: tuple[int, int], out_size: tuple[int, int]) -> tuple[int, int]:
@@ -269,7 +285,14 @@ def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     weights = points * plan.channels * plan.products.padded_out * spec.element_bytes
     passes = -(-tiles // plan.tiles)
     streamed = 0 if _stays(weights, plan.target) else passes * weights / direct.STREAMED_BYTES_PER_CYCLE
-    return spec.groups * (products + transforms + streamed)
+    turned = 0.0 if spec.channels_last else _turned_cycles(plan, tiles)
+    return spec.groups * (products + transforms + streamed + turned)
+
+
+def _turned_cycles(plan: WinogradPlan, tiles: int) -> float:
+    """What it takes to lay the inputs of so many tiles out anew, and their outputs."""
+    (high, _), (rows, columns) = plan.form.patch, plan.form.tile
+    return _TURNED_CYCLES * tiles * columns * (high * plan.channels + rows * plan.products.padded_out)
 
 
 def emit(plan: WinogradPlan) -> str:
@@ -282,7 +305,7 @@ def emit(plan: WinogradPlan) -> str:
 def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define the function of a plan, and those that it calls."""
     products_spec = _products_spec(plan.channels, plan.products.out_block)
-    again_spec = replace(plan.spec, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
+    again_spec = replace(plan.inner, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
     again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
@@ -292,11 +315,14 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
             )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
-        emit_output_transform(b, plan.form, plan.spec, plan.tiles * plan.products.out_block, width)
-    emit_activate(b, plan.spec)
+        emit_output_transform(b, plan.form, plan.inner, plan.tiles * plan.products.out_block, width)
+    emit_activate(b, plan.inner)
+    together = plan.channels if plan.spec.channels_last else b.lanes
     for stored in sorted({"", plan.spec.x_stored}):
-        emit_input_transform(b, plan.form, plan.tiles, plan.channels, stored)
-    emit_fill(b, plan.form, plan.spec, plan.channels, len(FIELDS))
+        emit_input_transform(b, plan.form, plan.tiles * plan.channels, together, stored)
+    emit_fill(b, plan.form, plan.spec, plan.channels, FIELDS)
+    if not plan.spec.channels_last:
+        strips.define(b, plan, len(FIELDS))
     emit_run(b, plan, name, public=public)
 
 

@@ -9,6 +9,7 @@ from tweakconv.compiler.call import Shared
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
+from tweakconv.compiler.schedules.winograd_strips import IN_TILES, Strips, elements, out_tiles
 
 if TYPE_CHECKING:
     from tweakconv.compiler.schedules.winograd import WinogradPlan
@@ -42,6 +43,17 @@ class _Place(NamedTuple):
     column: Value
     ih: Value
     iw: Value
+
+
+class _Target(NamedTuple):
+    """Where a tile's outputs go, how far apart they lie there, and how many of them are wanted."""
+
+    y: Value
+    residual: Value
+    y_row: Value
+    y_column: int
+    rows: Value
+    columns: Value
 
 
 class _Round(NamedTuple):
@@ -90,6 +102,9 @@ class _Driver:
         self.zeros = b.at(bias, spec.groups * plan.products.padded_out)
         self.apart = s["tasks_per_round"] > 1
         own = b.at(self.patch, self.form.points * plan.channels)
+        if not spec.channels_last:
+            self.strips = Strips(b, plan, s, shape, own)
+            own = b.at(own, elements(plan))
         tiles = s["tile_rows"] * s["tile_columns"] * (spec.dilation[0] * spec.dilation[1])
 
         def one(ticket: Value) -> None:
@@ -130,7 +145,14 @@ class _Driver:
         self.when_apart(lambda: wait_for(b, self.shared, ours.used, ours.before * uses))
         start = step * s["tiles_per_load"]
         stop = b.minimum(start + s["tiles_per_load"], ours.tiles)
-        b.loop(start, stop, lambda q: self.transform_in(ours, q))
+
+        def strip(q: Value, place: _Place, tiles: Value) -> None:
+            self.strips.bring(self.x, place.ih, place.iw, tiles, b.at(ours.v, q * self.plan.channels))
+
+        if self.spec.channels_last:
+            b.loop(start, stop, lambda q: self.transform_in(ours, q))
+        else:
+            self.along_rows(ours.first, start, stop, IN_TILES, strip)
         self.when_apart(lambda: b.announce(ours.loaded))
 
     def use(self, ours: _Round, step: Value) -> None:
@@ -148,7 +170,15 @@ class _Driver:
         def channels(first: Value, width: int) -> None:
             weights = b.at(self.w, first * (self.form.points * plan.channels))
             b.loop(0, self.form.points, lambda k: self.multiply(v, k, weights, width, count), once=True)
-            b.loop(0, count, lambda q: self.transform_out(ours.first + start, q, first, width))
+            outputs = ours.first + start
+
+            def strip(q: Value, place: _Place, tiles: Value) -> None:
+                self.strip_out(place, q, tiles, first, width)
+
+            if self.spec.channels_last:
+                b.loop(0, count, lambda q: self.transform_out(self.place(outputs + q), q, first, width))
+            else:
+                self.along_rows(outputs, b.integer(0), count, out_tiles(plan), strip)
 
         def all_channels() -> None:
             if full:
@@ -249,37 +279,76 @@ class _Driver:
         fewer = b.select(b.both(rest > 0, rest <= 2 * some - many), b.maximum(whole - 1, 0), whole)
         return b.select(rest > some, whole + 1, fewer) * many
 
-    def transform_out(self, start: Value, q: Value, first: Value, width: int) -> None:
-        """Transform the products of one tile back; where a result is not finite, compute the tile directly."""
-        b, s, spec, plan = self.b, self.shape, self.spec, self.plan
-        place = self.place(start + q)
+    def along_rows(
+        self, first: Value, start: Value, stop: Value, most: int, body: Callable[[Value, _Place, Value], None]
+    ) -> None:
+        """Run ``body(q, place, tiles)`` for strips of neighbouring tiles, `first` + q and those behind it in a row."""
+        b, across = self.b, self.shape["tile_columns"]
+
+        def one(q: Value) -> None:
+            column = (first + q) % across
+            in_strip = column % most
+            tiles = b.minimum(b.minimum(b.integer(most) - in_strip, across - column), stop - q)
+            b.when(b.minimum(in_strip, q - start).equals(0), lambda: body(q, self.place(first + q), tiles))
+
+        b.loop(start, stop, one)
+
+    def strip_out(self, place: _Place, q: Value, tiles: Value, first: Value, width: int) -> None:
+        """Transform the products of a strip of tiles back, side by side, and take the outputs to where they belong."""
+        b, s, strips, (high, wide) = self.b, self.shape, self.strips, self.form.tile
+        rows = b.minimum(s["out_height"] - place.row, high)
+        columns = b.minimum(s["out_width"] - place.column, tiles * wide)
+        out = place.row * s["y_row"] + place.column + first * s["y_channel"]
+        if self.spec.residual:
+            strips.bring_residual(b.at(self.residual, out), rows, columns, width)
+
+        strips.ask_for(b.at(self.y, out), rows, columns, width)
+
+        def tile(t: Value) -> None:
+            at = t * (wide * strips.pixel)
+            where = _Target(
+                b.at(strips.room, at), b.at(strips.residual, at), b.integer(strips.row), strips.pixel,
+                b.integer(high), b.integer(wide),
+            )  # fmt: skip
+            self.transform_back(place._replace(iw=place.iw + t * wide), q + t, first, width, where)
+
+        b.loop(0, tiles, tile, once=True)
+        strips.take(b.at(self.y, out), rows, columns, width)
+
+    def transform_out(self, place: _Place, q: Value, first: Value, width: int) -> None:
+        """Transform the products of one tile back, to where its outputs belong."""
+        b, s, spec = self.b, self.shape, self.spec
         down, across = spec.dilation
         # Outputs of the tile that are in the image; phases that end sooner than others have tiles without any.
         rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, self.form.tile[0])
         columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, self.form.tile[1])
-        y_row, y_column = s["y_row"] * down, across * spec.out_pixel_stride
         out = place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
         y, residual = b.at(self.y, out), b.at(self.residual, out)
+        where = _Target(y, residual, s["y_row"] * down, across * spec.out_pixel_stride, rows, columns)
+        self.transform_back(place, q, first, width, where)
+
+    def transform_back(self, place: _Place, q: Value, first: Value, width: int, to: _Target) -> None:
+        """Transform the products of one tile back; where a result is not finite, compute the tile directly."""
+        b, s, spec, plan = self.b, self.shape, self.spec, self.plan
         bias = b.at(self.bias, first)
         m = b.at(self.m, q * plan.products.out_block)
-        b.call(f"transform_output_{width}", m, y, y_row, residual, bias, rows, columns, self.flag)
+        b.call(f"transform_output_{width}", m, to.y, to.y_row, to.residual, bias, to.rows, to.columns, self.flag)
 
         def again() -> None:
             b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
             w = b.at(self.w, self.form.points * plan.channels * plan.products.padded_out)
             w = b.at(w, first * (self.form.tap_count * plan.channels))
-
             wide = self.form.patch[1]
 
             def pixel(r: Value, c: Value) -> None:
-                at = r * y_row + c * y_column
+                at = r * to.y_row + c * to.y_column
                 call(
                     b, f"direct_{width}",
                     x=b.at(self.patch, (r * wide + c) * plan.channels), x_row=wide * plan.channels, x_channel=1, w=w,
-                    y=b.at(y, at), y_channel=1, residual=b.at(residual, at) if spec.residual else None, bias=bias,
+                    y=b.at(to.y, at), y_channel=1, residual=b.at(to.residual, at) if spec.residual else None, bias=bias,
                     rows=self.form.taps[0], columns=self.form.taps[1], channels=plan.channels, mode=3, count=1,
                 )  # fmt: skip
 
-            b.loop(0, rows, lambda r: b.loop(0, columns, lambda c: pixel(r, c)))
+            b.loop(0, to.rows, lambda r: b.loop(0, to.columns, lambda c: pixel(r, c)))
 
         b.when(b.load_integer(self.flag, 0).equals(1), again)

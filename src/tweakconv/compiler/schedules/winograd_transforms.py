@@ -126,13 +126,13 @@ def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
     return total
 
 
-def emit_input_transform(b: Builder, form: Form, tiles: int, channels: int, stored: str = "") -> None:
+def emit_input_transform(b: Builder, form: Form, point: int, channels: int, stored: str = "") -> None:
     """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors.
 
-    Where they are stored in another type, the name is ``transform_input_TYPE``.
+    Values at one point lie `point` elements from those at the next. Where the inputs are stored in another type, the
+    name is ``transform_input_TYPE``.
     """
     lanes, (high, wide) = b.lanes, form.patch
-    point = tiles * channels
 
     def body(x: Value, x_row: Value, x_column: Value, v: Value) -> None:
         columns = [x_column * j for j in range(wide)]
@@ -221,18 +221,26 @@ def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, wi
     b.function(f"transform_output_{width}", {name: pointers.get(name, "i64") for name in names}, body)
 
 
-def emit_fill(b: Builder, form: Form, spec: ConvSpec, channels: int, fields: int) -> None:
+def emit_fill(b: Builder, form: Form, spec: ConvSpec, channels: int, fields: Sequence[str]) -> None:
     """Define ``fill(patch, x, ih, iw, height, width, x_row, shape)``: a tile's inputs, in the padding what that holds.
 
-    A pixel takes room for `channels`, which may be more than there are. `shape` are the run-time integers of the call,
-    in which the tables of the border stand behind `fields` others.
+    A pixel takes room for `channels`, which may be more than there are. `shape` are the run-time integers of the call:
+    `fields`, and behind them the tables of the border.
     """
     high, wide = form.patch
+
+    def gather(target: Value, source: Value, step: Value) -> None:
+        """Bring the channels of a pixel together, which with channels_first lie far apart."""
+        if spec.channels_last:
+            b.copy(target, source, spec.group_in)
+        else:
+            b.loop(0, spec.group_in, lambda c: b.store(b.load(b.at(source, c * step)), b.at(target, c)))
 
     def body(
         patch: Value, x: Value, ih: Value, iw: Value, height: Value, width: Value, x_row: Value, shape: Value
     ) -> None:
-        tables = tables_of(b, spec, shape, fields)
+        tables = tables_of(b, spec, shape, len(fields))
+        x_channel = b.load_integer(shape, fields.index("x_channel"))
 
         def pixel(i: Value, j: Value) -> None:
             row, column = ih + i * spec.dilation[0], iw + j * spec.dilation[1]
@@ -244,7 +252,7 @@ def emit_fill(b: Builder, form: Form, spec: ConvSpec, channels: int, fields: int
             inside = b.both(row.below(height), column.below(width))
             b.when(
                 inside,
-                lambda: b.copy(target, source, spec.group_in),
+                lambda: gather(target, source, x_channel),
                 lambda: None if tables is None else b.fill(target, tables.constant(), spec.group_in),
             )
 

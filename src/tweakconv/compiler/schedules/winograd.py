@@ -332,13 +332,13 @@ def _products_spec(channels: int, out_channels: int) -> ConvSpec:
 
 
 def _tiles(plan: WinogradPlan, call: Call) -> int:
-    """Tiles of a group of an image, in all phases."""
+    """Tiles of a group, in all phases of all images."""
     rows, columns = call.geometry.axes
     (down, across), (tile_rows, tile_columns) = (
         plan.spec.dilation,
         tile_counts(plan.form, plan.spec.dilation, (rows.output, columns.output)),
     )
-    return tile_rows * tile_columns * down * across
+    return call.batch * tile_rows * tile_columns * down * across
 
 
 def _share_rounds(plan: WinogradPlan, call: Call) -> bool:
@@ -350,7 +350,7 @@ def _share_rounds(plan: WinogradPlan, call: Call) -> bool:
     to read what another core has transformed. Measured with two threads, apart and shared: 14x14 with 512 channels
     1.84 and 1.51 ms; 28x28 with 512 3.82 and 4.13; 56x56 with 256 3.76 and 4.12.
     """
-    rounds = call.batch * plan.spec.groups * _tiles(plan, call) // _FEW_TILES
+    rounds = plan.spec.groups * _tiles(plan, call) // _FEW_TILES
     return call.threads > 1 and plan.weights_stream and rounds < call.threads
 
 
@@ -359,9 +359,9 @@ def _rounds(plan: WinogradPlan, call: Call) -> tuple[int, ...]:
     tiles, blocks, threads = _tiles(plan, call), plan.products.out_block_count, call.threads
     rounds = -(-tiles // plan.tiles)
     if not _share_rounds(plan, call):
-        others = call.batch * plan.spec.groups
-        if rounds * others < _FEW_ROUNDS * threads:  # few enough that one more or less matters: equally many for all
-            rounds = -(-_rounded(rounds * others, threads) // others)
+        groups = plan.spec.groups
+        if rounds * groups < _FEW_ROUNDS * threads:  # few enough that one more or less matters: equally many for all
+            rounds = -(-_rounded(rounds * groups, threads) // groups)
         each = -(-tiles // rounds)
         return -(-tiles // each), each, 1, 1, each, 0, 1, blocks, 1, each
     each = -(-tiles // rounds)

@@ -22,8 +22,9 @@ FIELDS = (
 )  # fmt: skip
 """The run-time integers of one call, in order; strides count elements.
 
-A round is some tiles of a group of an image. It is one task, or it is cut into tasks that load and, from the number
-``first_use`` on, tasks that use what all of them loaded: a share of the blocks of channels, and of the tiles.
+A round is some tiles of a group, counted through all images. It is one task, or it is cut into tasks that load and,
+from the number ``first_use`` on, tasks that use what all of them loaded: a share of the blocks of channels, and of the
+tiles.
 """
 
 FLAG_ELEMENTS = 16
@@ -37,8 +38,9 @@ def emit_run(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None
 
 
 class _Place(NamedTuple):
-    """Row and column of a tile's first output, and of its first input."""
+    """The image that a tile lies in, row and column of its first output, and of its first input."""
 
+    image: Value
     row: Value
     column: Value
     ih: Value
@@ -57,7 +59,7 @@ class _Target(NamedTuple):
 
 
 class _Round(NamedTuple):
-    """Some tiles of a group of an image.
+    """Some tiles of a group, counted through all images.
 
     Attributes
     ----------
@@ -105,16 +107,16 @@ class _Driver:
         if not spec.channels_last:
             self.strips = Strips(b, plan, s, shape, own)
             own = b.at(own, elements(plan))
-        tiles = s["tile_rows"] * s["tile_columns"] * (spec.dilation[0] * spec.dilation[1])
+        self.tiles_per_image = s["tile_rows"] * s["tile_columns"] * (spec.dilation[0] * spec.dilation[1])
+        tiles = s["batch"] * self.tiles_per_image
 
         def one(ticket: Value) -> None:
             step, number = ticket % s["tasks_per_round"], ticket // s["tasks_per_round"]
-            part, rest = number % s["rounds"], number // s["rounds"]
-            group, image = rest % spec.groups, rest // spec.groups
+            part, group = number % s["rounds"], number // s["rounds"]
             self.w = b.at(w, group * plan.group_weights)
             self.bias = b.at(bias, group * plan.products.padded_out)
-            self.x = b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"])
-            out = image * s["y_image"] + group * spec.group_out * s["y_channel"]
+            self.x = b.at(x, group * spec.group_in * s["x_channel"])
+            out = group * spec.group_out * s["y_channel"]
             self.y, self.residual = b.at(y, out), b.at(residual, out)
             first, parity = part * s["tiles_per_round"], number % 2
             ours = _Round(
@@ -128,7 +130,7 @@ class _Driver:
             b.when(step < s["loads"], lambda: self.load(ours, step))
             b.when(step >= s["first_use"], lambda: self.use(ours, step - s["first_use"]))
 
-        emit_tasks(b, shared, flags, s["batch"] * spec.groups * s["rounds"] * s["tasks_per_round"], one)
+        emit_tasks(b, shared, flags, s["rounds"] * spec.groups * s["tasks_per_round"], one)
 
     def transformed(self, own: Value, parity: Value) -> Value:
         """Where a round's transformed inputs go: the thread's own space, or one of two that the threads share."""
@@ -147,7 +149,8 @@ class _Driver:
         stop = b.minimum(start + s["tiles_per_load"], ours.tiles)
 
         def strip(q: Value, place: _Place, tiles: Value) -> None:
-            self.strips.bring(self.x, place.ih, place.iw, tiles, b.at(ours.v, q * self.plan.channels))
+            x = b.at(self.x, place.image * s["x_image"])
+            self.strips.bring(x, place.ih, place.iw, tiles, b.at(ours.v, q * self.plan.channels))
 
         if self.spec.channels_last:
             b.loop(start, stop, lambda q: self.transform_in(ours, q))
@@ -195,18 +198,19 @@ class _Driver:
             self.b.when(self.apart, body)
 
     def place(self, tile: Value) -> _Place:
-        """Where a tile lies: tiles count along a phase's columns, its rows, and then the phases."""
+        """Where a tile lies: tiles count along a phase's columns, its rows, then the phases, and then the images."""
         s, (down, across) = self.shape, self.spec.dilation
+        image, tile = tile // self.tiles_per_image, tile % self.tiles_per_image
         j, rest = tile % s["tile_columns"] * self.form.tile[1], tile // s["tile_columns"]
         i, phase = rest % s["tile_rows"] * self.form.tile[0], rest // s["tile_rows"]
         row, column = phase // across + i * down, phase % across + j * across
-        return _Place(row, column, row - s["pad_top"], column - s["pad_left"])
+        return _Place(image, row, column, row - s["pad_top"], column - s["pad_left"])
 
     def transform_in(self, ours: _Round, q: Value) -> None:
         """Transform the inputs of one tile, in place or, where it reaches into the padding, from a copy."""
         b, s, spec, plan = self.b, self.shape, self.spec, self.plan
         place = self.place(ours.first + q)
-        ih, iw = place.ih, place.iw
+        ih, iw, image = place.ih, place.iw, b.at(self.x, place.image * s["x_image"])
         down, across = spec.dilation
         inside = b.both(
             b.both(ih >= 0, ih + (self.form.patch[0] - 1) * down < s["height"]),
@@ -214,11 +218,11 @@ class _Driver:
         )
 
         def in_place() -> list[Value]:
-            x = b.at(self.x, ih * s["x_row"] + iw * spec.pixel_stride)
+            x = b.at(image, ih * s["x_row"] + iw * spec.pixel_stride)
             return [x, s["x_row"] * down, b.integer(across * spec.pixel_stride)]
 
         def in_patch() -> list[Value]:
-            b.call("fill", self.patch, self.x, ih, iw, s["height"], s["width"], s["x_row"], self.integers)
+            b.call("fill", self.patch, image, ih, iw, s["height"], s["width"], s["x_row"], self.integers)
             return [self.patch, b.integer(self.form.patch[1] * plan.channels), b.integer(plan.channels)]
 
         # Where channels do not fill whole vectors, the padded copy does.
@@ -298,7 +302,7 @@ class _Driver:
         b, s, strips, (high, wide) = self.b, self.shape, self.strips, self.form.tile
         rows = b.minimum(s["out_height"] - place.row, high)
         columns = b.minimum(s["out_width"] - place.column, tiles * wide)
-        out = place.row * s["y_row"] + place.column + first * s["y_channel"]
+        out = place.image * s["y_image"] + place.row * s["y_row"] + place.column + first * s["y_channel"]
         if self.spec.residual:
             strips.bring_residual(b.at(self.residual, out), rows, columns, width)
 
@@ -322,7 +326,7 @@ class _Driver:
         # Outputs of the tile that are in the image; phases that end sooner than others have tiles without any.
         rows = b.minimum((b.maximum(s["out_height"] - place.row, 0) + (down - 1)) // down, self.form.tile[0])
         columns = b.minimum((b.maximum(s["out_width"] - place.column, 0) + (across - 1)) // across, self.form.tile[1])
-        out = place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
+        out = place.image * s["y_image"] + place.row * s["y_row"] + place.column * spec.out_pixel_stride + first
         y, residual = b.at(self.y, out), b.at(self.residual, out)
         where = _Target(y, residual, s["y_row"] * down, across * spec.out_pixel_stride, rows, columns)
         self.transform_back(place, q, first, width, where)
@@ -335,7 +339,8 @@ class _Driver:
         b.call(f"transform_output_{width}", m, to.y, to.y_row, to.residual, bias, to.rows, to.columns, self.flag)
 
         def again() -> None:
-            b.call("fill", self.patch, self.x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
+            x = b.at(self.x, place.image * s["x_image"])
+            b.call("fill", self.patch, x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
             w = b.at(self.w, self.form.points * plan.channels * plan.products.padded_out)
             w = b.at(w, first * (self.form.tap_count * plan.channels))
             wide = self.form.patch[1]

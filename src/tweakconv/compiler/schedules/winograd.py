@@ -121,7 +121,7 @@ class WinogradPlan:
         return tiles if self.spec.channels_last else tiles + strips.elements(self)
 
     @property
-    def inner(self) -> ConvSpec:
+    def tile_spec(self) -> ConvSpec:
         """The convolution as the transforms see it: with channels_last, whose pixels hold a block of channels."""
         if self.spec.channels_last:
             return self.spec
@@ -305,7 +305,7 @@ def emit(plan: WinogradPlan) -> str:
 def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define the function of a plan, and those that it calls."""
     products_spec = _products_spec(plan.channels, plan.products.out_block)
-    again_spec = replace(plan.inner, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
+    again_spec = replace(plan.tile_spec, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
     again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
@@ -315,8 +315,8 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
             )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
-        emit_output_transform(b, plan.form, plan.inner, plan.tiles * plan.products.out_block, width)
-    emit_activate(b, plan.inner)
+        emit_output_transform(b, plan.form, plan.tile_spec, plan.tiles * plan.products.out_block, width)
+    emit_activate(b, plan.tile_spec)
     together = plan.channels if plan.spec.channels_last else b.lanes
     for stored in sorted({"", plan.spec.x_stored}):
         emit_input_transform(b, plan.form, plan.tiles * plan.channels, together, stored)

@@ -14,7 +14,7 @@ import tweakconv as tc
 from tweakconv.compiler import jit
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import bands, winograd
-from tweakconv.compiler.schedules.transpose import PARAMETERS, emit_transpose, slack
+from tweakconv.compiler.schedules.transpose import INTERLEAVED, PARAMETERS, emit_interleave, emit_transpose, slack
 from tweakconv.compiler.target import get_target, runnable_targets
 
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
@@ -146,3 +146,41 @@ def test_a_transpose_writes_the_matrix_turned_over_and_nothing_else(target: str,
             assert np.isnan(written[:, rows:]).all()
             if not spills or rows >= lanes:
                 assert np.isnan(target_room[columns * step :]).all()
+
+
+@pytest.mark.parametrize("element", ["float", "double"])
+@pytest.mark.parametrize("target", runnable_targets())
+def test_a_few_rows_are_interleaved(target: str, element: str) -> None:
+    chosen = get_target(target)
+    dtype = np.float32 if element == "float" else np.float64
+    lanes = chosen.lanes(np.dtype(dtype).itemsize)
+    kinds = [ctypes.c_void_p if kind == "ptr" else ctypes.c_int64 for kind in PARAMETERS.values()]
+    for rows in INTERLEAVED:
+        b = Builder(chosen, element)
+        emit_interleave(b, "turn", rows)
+        b.function("run", dict(PARAMETERS), lambda *values, b=b: b.call("turn", *values), public=True)
+        loaded = jit.Loaded(jit.compile_module(b.module(), chosen))
+        turn = loaded.function("run", *kinds)
+        for columns in (1, 2, lanes - 1, lanes, lanes + 1, 3 * lanes + 5):
+            source = np.random.default_rng(rows).standard_normal((rows, columns + 3)).astype(dtype)
+            room = np.full(columns * rows + 1, np.nan, dtype)
+            turn(source.ctypes.data, columns + 3, rows, room.ctypes.data, rows, columns)
+            np.testing.assert_array_equal(room[:-1].reshape(columns, rows), source[:, :columns].T)
+            assert np.isnan(room[-1])
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("size", [(7, 7), (14, 14), (56, 56), (13, 11), (1, 300), (300, 1)])
+def test_pointwise_rows_of_another_length_change_no_value(size: tuple[int, int], data_format: str) -> None:
+    first = data_format == "channels_first"
+    x, kernel, bias = arrays((2, 37, *size) if first else (2, *size, 37), (1, 1, 37, 29))
+    images = x if first else x.transpose(0, 3, 1, 2)
+    expected = np.einsum("nchw,co->nohw", images.astype(np.float64), kernel[0, 0].astype(np.float64))
+    expected += bias[:, None, None]
+    apart = np.zeros(
+        (*x.shape[:-2], x.shape[-2] + 1, x.shape[-1]), np.float32
+    )  # rows, or pixels, are followed by others
+    apart[..., :-1, :] = x
+    for array in (x, apart[..., :-1, :]):
+        y = tc.conv2d(array, kernel, bias, data_format=data_format)
+        np.testing.assert_allclose(y if first else y.transpose(0, 3, 1, 2), expected, atol=1e-4)

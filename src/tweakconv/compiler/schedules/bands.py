@@ -20,7 +20,7 @@ from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.lines import emit_line
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.transpose import emit_transpose, slack
+from tweakconv.compiler.schedules.transpose import INTERLEAVED, emit_interleave, emit_transpose, slack
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry import AxisGeometry, ConvGeometry
@@ -90,9 +90,14 @@ def emit(plan: BandsPlan) -> str:
     b = Builder(plan.target, plan.spec.element)
     plan.schedule.define(b, plan.inner, "compute", public=False)
     emit_transpose(b, "turn", spills=False)
-    if _few_channels(plan):
-        emit_transpose(b, "turn_few", spills=True)
-    emit_line(b, plan.spec, "lay_line", "turn_few" if _few_channels(plan) else "turn", _BORDER_START)
+    few, channels = "turn", plan.spec.in_channels
+    if channels < plan.target.lanes(plan.spec.element_bytes):
+        few = "turn_few"
+        if channels in INTERLEAVED:
+            emit_interleave(b, few, channels)
+        else:
+            emit_transpose(b, few, spills=True)
+    emit_line(b, plan.spec, "lay_line", few, _BORDER_START)
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
     return b.module()
@@ -244,10 +249,6 @@ def _most(limit: int, fits: Callable[[int], bool]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
-
-
-def _few_channels(plan: BandsPlan) -> bool:
-    return plan.spec.in_channels < plan.target.lanes(plan.spec.element_bytes)
 
 
 def _x_at(spec: ConvSpec) -> int:

@@ -30,6 +30,7 @@ from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.driver import emit_run, micro_name
 from tweakconv.compiler.schedules.epilogue import emit_activate
+from tweakconv.compiler.schedules.flat import is_pointwise
 from tweakconv.compiler.schedules.shape import integers
 from tweakconv.compiler.schedules.window import completed, emit_fill, window_elements
 from tweakconv.compiler.spec import ConvSpec
@@ -56,6 +57,9 @@ CYCLES_PER_PRODUCT = 0.62
 
 _COLUMN_CYCLES, _APART = 0.8, 1.35
 """The same where lanes hold columns, which more loads cross cache lines; and how much longer where they lie apart."""
+
+_BEYOND_FIRST_CACHE = 1.5
+"""How much longer a pointwise convolution takes whose columns of a block, in all channels, leave the first cache."""
 
 STREAMED_BYTES_PER_CYCLE = 10
 """At which weights come from beyond the second-level cache."""
@@ -186,11 +190,13 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     lanes = plan.target.lanes(spec.element_bytes)
     weights = spec.groups * math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
     streamed = weights / STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
-    rows, columns = out_size
+    rows, columns = (1, math.prod(out_size)) if is_pointwise(spec) else out_size
     taps = spec.groups * math.prod(spec.taps)
     if spec.channels_last:
         return rows * columns * taps * (blocking.padded_out // lanes) * CYCLES_PER_PRODUCT + streamed
     each = _COLUMN_CYCLES * (_APART if spec.strides[1] > 1 else 1)
+    if is_pointwise(spec) and spec.group_in * blocking.pixels[0] * spec.element_bytes > plan.target.l1_bytes:
+        each *= _BEYOND_FIRST_CACHE
     return rows * -(-columns // lanes) * taps * spec.group_out * each + streamed
 
 

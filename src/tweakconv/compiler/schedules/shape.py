@@ -12,6 +12,7 @@ from tweakconv.compiler.call import Call, Piece
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import split_width
 from tweakconv.compiler.schedules.border import border_integers
+from tweakconv.compiler.schedules.flat import flattened
 from tweakconv.geometry import AxisPhase
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def load_piece(b: Builder, shape: Value, number: Value) -> dict[str, Value]:
 
 def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
     """The run-time integers of a call."""
+    call = flattened(plan.spec, call, plan.target.lanes(plan.spec.element_bytes))
     pieces = call.pieces or (Piece(tuple(AxisPhase.all_of(axis)[0] for axis in call.geometry.axes), 0),)
     rows_each = max(rows_of(piece) for piece in pieces)
     band = _band(plan, call, rows_each)

@@ -13,6 +13,9 @@ PARAMETERS = {
     "source": "ptr", "source_step": "i64", "rows": "i64", "target": "ptr", "target_step": "i64", "columns": "i64",
 }  # fmt: skip
 
+INTERLEAVED = range(2, 5)
+"""Rows that `emit_interleave` takes."""
+
 _PIECE_BYTES = 16
 
 
@@ -71,6 +74,43 @@ def emit_transpose(b: Builder, name: str, *, spills: bool) -> None:
             block(b.integer(0), rows - 1)
 
         b.when(columns >= piece, lambda: b.when(rows >= lanes, blocks, few_rows), one_by_one)
+
+    b.function(name, PARAMETERS, body)
+
+
+def emit_interleave(b: Builder, name: str, rows: int) -> None:
+    """Define ``name`` as `emit_transpose` does, for two to four rows whose columns come to lie one behind another.
+
+    A vector's worth of columns becomes as many vectors as there are rows, each gathered from all rows in turn.
+    """
+    lanes = b.lanes
+
+    def body(source: Value, source_step: Value, _: Value, target: Value, target_step: Value, columns: Value) -> None:
+        starts = [b.at(source, source_step * i) for i in range(rows)]
+
+        def some(j: Value) -> None:
+            read = [b.load(b.at(start, j), lanes) for start in starts]
+            at = b.at(target, j * rows)
+            for v in range(rows):
+                places = [divmod(v * lanes + lane, rows) for lane in range(lanes)]  # column and row of each lane
+                one = b.shuffle(read[0], read[1], [column + lanes * min(row, 1) for column, row in places])
+                for i in range(2, rows):
+                    mine = [lanes + column if row == i else lane for lane, (column, row) in enumerate(places)]
+                    one = b.shuffle(one, read[i], mine)
+                b.store(one, b.at(at, v * lanes))
+
+        def one_by_one() -> None:
+            def column(j: Value) -> None:
+                for i, start in enumerate(starts):
+                    b.store(b.load(b.at(start, j)), b.at(target, j * target_step + i))
+
+            b.loop(0, columns, column)
+
+        def many() -> None:
+            # The last few columns come with some before.
+            b.loop(0, columns, lambda j: some(b.minimum(j, columns - lanes)), step=lanes)
+
+        b.when(columns >= lanes, many, one_by_one)
 
     b.function(name, PARAMETERS, body)
 

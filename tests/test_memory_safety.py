@@ -28,6 +28,7 @@ if __name__ == "__main__":  # so that the program, too, finds what lies beside i
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
+from tests.packed import packed
 
 from tweakconv import compile_conv2d, conv2d, filter2d
 from tweakconv.compiler import helpers
@@ -102,7 +103,7 @@ def run_between_guards(case: Case, data_format: str, dtype: str, target: str, si
         addends = np.zeros(channels, dtype) if bias is None else bias
         handed = [
             guarded(x, side),
-            guarded(schedule.pack(plan, kernel), side),
+            guarded(packed(choice, kernel), side),
             guarded(schedule.pack_bias(plan, addends), side),
             y,
             guarded(np.zeros(0) if added is None else added, side),
@@ -377,7 +378,7 @@ def test_output_offsets_beyond_2_to_the_32_elements_are_right(data_format: str, 
     call = Call(case.batch, geometry, x_strides, tuple(steps[a] for a in axes), threads=1)
     handed = [
         x,
-        schedule.pack(plan, kernel),
+        packed(built.choice, kernel),
         schedule.pack_bias(plan, bias),
         y,
         y,  # in the place of a residual, which there is not

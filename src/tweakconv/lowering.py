@@ -121,34 +121,26 @@ def with_rows(geometry: ConvGeometry) -> ConvGeometry:
     return ConvGeometry(axes, geometry.in_channels, geometry.out_channels, geometry.groups)
 
 
-def pack(lowered: Lowered, choice: Choice, kernel: FloatArray) -> FloatArray:
-    """A kernel, as users write it, in the order in which the code reads it: piece by piece."""
-    parts = [choice.schedule.pack(choice.plan, part) for part in _kernels(lowered, kernel)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def six_axes(layer: LayerConfig, kernel: FloatArray) -> FloatArray:
+    """A kernel, as users write it, with the six axes of `compiler.packing.parts`: the same memory.
+
+    Examples
+    --------
+    >>> from tweakconv.ops.general import Tweaks, layer_of
+    >>> layer = layer_of(1, (5, 2, 6), Tweaks(1, "valid", 1, 3, "channels_last"), residual=False)
+    >>> six_axes(layer, np.zeros((5, 2, 6))).shape
+    (1, 1, 5, 2, 3, 2)
+    """
+    by_group = kernel.reshape(*kernel.shape[:-1], layer.groups, -1)
+    if layer.transposed:  # from (F / groups, groups, C / groups)
+        by_group = by_group.swapaxes(-1, -3)
+    return by_group[(None,) * (3 - layer.rank)]
 
 
-def unpack(lowered: Lowered, choice: Choice, packed: FloatArray) -> FloatArray:
-    """The kernel that was packed, as users write it."""
-    shape = lowered.layer.kernel_shape
-    places = np.arange(math.prod(shape)).reshape(shape)
-    kernel, start = np.empty(places.size, packed.dtype), 0
-    for part in _kernels(lowered, places):
-        stop = start + choice.schedule.packed_elements(choice.plan, math.prod(part.shape[:-2]))
-        kernel[part.reshape(-1)] = choice.schedule.unpack(choice.plan, packed[start:stop], part.shape[:-2]).reshape(-1)
-        start = stop
-    return kernel.reshape(shape)
-
-
-def _kernels(lowered: Lowered, kernel: Any) -> list[Any]:
-    """The kernel of each piece, (*taps, channels / groups, out channels), with taps as they stand in the window."""
-    layer = lowered.layer
-    if layer.transposed:
-        # From (F / groups, C) to (C / groups, F): split C by groups, then exchange.
-        by_group = kernel.reshape(*kernel.shape[:-1], layer.groups, -1).swapaxes(-1, -3)
-        kernel = by_group.reshape(*by_group.shape[:-2], layer.out_channels)
-    if layer.rank == 1:
-        kernel = kernel[None]
-    return [kernel[tuple(_slice(phase.taps) for phase in phases)] for phases in lowered.pieces]
+def taps_of(kernel: FloatArray, phases: Phases) -> FloatArray:
+    """What a piece has of a kernel with six axes: its taps, as they stand in the window."""
+    slices = [_slice(phase.taps) for phase in phases]
+    return kernel[(*[slice(None)] * (3 - len(slices)), *slices)]
 
 
 def _slice(taps: range) -> slice:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.arrays import DTYPES, FloatArray, address, aligned, as_input, check_out, empty_aligned
 from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
@@ -24,11 +24,10 @@ from tweakconv.lowering import (
     contiguous_strides,
     element_strides,
     lower,
-    pack,
     pieces,
-    unpack,
     with_rows,
 )
+from tweakconv.packing import Packer
 
 _LINE = 64
 """Bytes of a cache line; what several threads write to lies in lines of its own."""
@@ -46,6 +45,43 @@ _TRANSFORMED = 64
 
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
+
+
+class Weights(NamedTuple):
+    """What the way to compute a convolution depends on of its weights.
+
+    Attributes
+    ----------
+    finite : bool
+        Whether the kernel holds no NaN and no infinity.
+    tame : bool
+        Whether moreover all of it is far from overflowing, and the bias is finite.
+    whole : bool
+        Whether the kernel holds whole numbers only.
+    """
+
+    finite: bool = True
+    tame: bool = True
+    whole: bool = False
+
+    @classmethod
+    def of(cls, kernel: FloatArray, bias: FloatArray | None, *, whole: bool) -> Weights:
+        """What they are like; `whole` where that is known already, or does not matter."""
+        return cls.found(float(max(kernel.max(), -kernel.min())), kernel.dtype, bias, whole=whole)
+
+    @classmethod
+    def found(cls, largest: float, dtype: np.dtype[Any], bias: FloatArray | None, *, whole: bool) -> Weights:
+        """What they are like where the largest magnitude of the kernel is known; it is NaN where there is a NaN."""
+        limit = _LIMITS[dtype]
+        return cls(largest <= limit, largest < limit / _TRANSFORMED and (bias is None or _all_finite(bias)), whole)
+
+
+def _all_finite(bias: FloatArray) -> bool:
+    """Whether all numbers are; nearly always the sum of their squares tells."""
+    return math.isfinite(bias.dot(bias)) or bool(np.isfinite(bias).all())
+
+
+_LIMITS = {dtype: float(np.finfo(dtype).max) for dtype in DTYPES}
 
 
 class _Launch(NamedTuple):
@@ -96,35 +132,78 @@ class PreparedConv:
         dtype: np.dtype[Any] | None = None,
         out_dtype: np.dtype[Any] | None = None,
     ) -> None:
-        self.layer = layer
-        self.dtype = kernel.dtype if dtype is None else dtype
-        self.out_dtype = self.dtype if out_dtype is None else out_dtype
-        self.input_shape = input_shape
+        weights = Weights.of(kernel, bias, whole=algorithm == "auto" and is_whole(kernel))
+        stored = kernel.dtype if dtype is None else dtype
+        self._plan(layer, kernel.dtype, input_shape, target, weights, algorithm, packs, stored, out_dtype or stored)
+        self._set_bias(bias)
+        self._weights = empty_aligned((self._packer.elements,), kernel.dtype)
+        self._weights_address = self._weights.ctypes.data
+        self._packer.pack(kernel, self._weights_address)
+
+    @classmethod
+    def planned(
+        cls, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
+        weights: Weights, *, algorithm: str, packs: bool, dtype: np.dtype[Any], out_dtype: np.dtype[Any],
+    ) -> PreparedConv:  # fmt: skip
+        """One for weights of a kind, which it lacks: only `run` may be called."""
+        made = object.__new__(cls)
+        made._plan(layer, within, input_shape, target, weights, algorithm, packs, dtype, out_dtype)
+        made._set_bias(None)
+        return made
+
+    def pack_into(self, kernel: FloatArray, bias: FloatArray | None, room: int) -> Weights:
+        """Pack a kernel into memory that the caller lends, `weights_bytes` of it; returns what the weights are like.
+
+        Where that is not what this was made for, another plan is to compute them.
+        """
+        whole = self.made_for.whole
+        if self._algorithm == "auto" and (whole or self.built.choice.algorithm == "winograd"):
+            whole = is_whole(kernel)
+        return Weights.found(self._packer.pack(kernel, room), kernel.dtype, bias, whole=whole)
+
+    def _plan(
+        self, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
+        weights: Weights, algorithm: str, packs: bool, dtype: np.dtype[Any], out_dtype: np.dtype[Any],
+    ) -> None:  # fmt: skip
+        """Work out all that does not need the weights themselves; `within` is what is computed in."""
+        self.layer, self.dtype, self.out_dtype, self.input_shape = layer, dtype, out_dtype, input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
-        largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
-        finite = largest <= limit  # not so for NaN either
-        tame = largest < limit / _TRANSFORMED and (bias is None or bool(np.isfinite(bias).all()))
-        stored = (self.dtype, self.out_dtype)
-        self._lowered = lower(layer, kernel.dtype, self.geometry, finite=finite, stored=stored)
-        self._sums_dtype = self.out_dtype if self._lowered.spec.y_stored else kernel.dtype
+        self._lowered = lower(layer, within, self.geometry, finite=weights.finite, stored=(dtype, out_dtype))
+        self._sums_dtype = out_dtype if self._lowered.spec.y_stored else within
         size = with_rows(self.geometry).output_size
         choice = choose(
             self._lowered.spec,
             target,
             (size[-2], size[-1]),
             algorithm=algorithm,
-            tame=tame,
+            tame=weights.tame,
             packs=packs,
-            whole=algorithm == "auto" and is_whole(kernel),
+            whole=weights.whole,
         )
+        self._packs = packs
+        self._algorithm, self.made_for, self._flags = algorithm, weights, FINITE if weights.finite else 0
         self.built = build(choice)
-        self._weights = aligned(pack(self._lowered, choice, kernel))
-        self._addends = np.zeros(layer.out_channels, kernel.dtype) if bias is None else bias.copy()
-        self._bias = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
-        self._flags = FINITE if finite else 0
         self._run, self._run_address = self.built.code.run, self.built.code.address()
-        self._weights_address, self._bias_address = self._weights.ctypes.data, self._bias.ctypes.data
+        self._packer = Packer(self._lowered, choice, within)
         self._launches: dict[tuple[object, ...], _Launch] = {}
+        self._bias_places: NDArray[np.intp] | None = None
+
+    def _set_bias(self, bias: FloatArray | None) -> None:
+        choice, dtype = self.built.choice, self._packer.dtype
+        self._addends = np.zeros(self.layer.out_channels, dtype) if bias is None else bias.copy()
+        self._bias: FloatArray = aligned(choice.schedule.pack_bias(choice.plan, self._addends))
+        self._bias_address = self._bias.ctypes.data
+
+    def packed_bias(self, bias: FloatArray | None) -> FloatArray:
+        """A bias in the order in which the code reads it; the one that this was made with where there is none."""
+        if bias is None:
+            return self._bias
+        if self._bias_places is None:
+            choice, numbers = self.built.choice, np.arange(1, len(bias) + 1)
+            self._bias_places = np.flatnonzero(choice.schedule.pack_bias(choice.plan, numbers))
+        packed = np.zeros(self._bias.shape, bias.dtype)
+        packed[self._bias_places] = bias
+        return packed
 
     def __call__(self, x: ArrayLike, out: FloatArray | None = None, residual: ArrayLike | None = None) -> FloatArray:
         """Convolve.
@@ -149,6 +228,12 @@ class PreparedConv:
         ValueError, TypeError
             As `tweakconv.conv2d`.
         """
+        return self.run(x, out, residual, self._weights_address, self._bias_address)
+
+    def run(
+        self, x: ArrayLike, out: FloatArray | None, residual: ArrayLike | None, weights: int, bias: int
+    ) -> FloatArray:
+        """Convolve with packed weights and a packed bias at two addresses."""
         launch = None
         if type(x) is np.ndarray and x.dtype == self.dtype and x.flags.aligned:
             array: FloatArray = x
@@ -165,16 +250,18 @@ class PreparedConv:
             given = () if x is array and addends is None else (a for a in (x, residual) if isinstance(a, np.ndarray))
             check_out(out, launch.out_shape, self.out_dtype, array, *given)
         if launch.out_shape[0]:
-            self._launch_into(out, launch, array, addends)
+            self._launch_into(out, launch, array, addends, weights, bias)
         return out
 
-    def with_kernel(self, kernel: FloatArray) -> PreparedConv:
+    def with_kernel(self, kernel: FloatArray, bias: FloatArray | None = None) -> PreparedConv:
         """The same convolution with other weights: what follows from the geometry is shared, so this only packs them.
 
         Parameters
         ----------
         kernel : ndarray
-            Of the shape and dtype of the one it was made with.
+            Of the shape of the one it was made with, in the type that is computed in.
+        bias : ndarray, optional
+            Another one, alike; where there is none, that which it was made with stays.
 
         Examples
         --------
@@ -183,16 +270,21 @@ class PreparedConv:
         >>> conv.with_kernel(np.full((3, 3, 1, 1), 2.0))(np.ones((1, 3, 3, 1))).ravel()
         array([18.])
         """
-        largest, limit = float(np.abs(kernel).max()), float(np.finfo(kernel.dtype).max)
-        if self._flags != FINITE or not largest < limit / _TRANSFORMED:  # the choice of schedule may be another
-            choice = self.built.choice
-            made_for, target = self.input_shape, choice.plan.target
-            return PreparedConv(self.layer, kernel, self._addends, made_for, target, packs=True)
-        other = object.__new__(PreparedConv)
-        vars(other).update(vars(self))
-        other._weights = aligned(pack(self._lowered, self.built.choice, kernel))
-        other._weights_address = other._weights.ctypes.data
-        return other
+        weights = empty_aligned((self._packer.elements,), kernel.dtype)
+        addends = self._addends if bias is None else bias
+        if self.pack_into(kernel, addends, weights.ctypes.data) == self.made_for:
+            other = object.__new__(PreparedConv)
+            vars(other).update(vars(self))
+            other._weights, other._weights_address = weights, weights.ctypes.data
+            if bias is not None:
+                other._set_bias(bias)
+            return other
+        # For weights of this kind the schedule may be another.
+        shape, target = self.input_shape, self.built.choice.plan.target
+        return PreparedConv(
+            self.layer, kernel, addends, shape, target,
+            algorithm=self._algorithm, packs=self._packs, dtype=self.dtype, out_dtype=self.out_dtype,
+        )  # fmt: skip
 
     @property
     def space_bytes(self) -> int:
@@ -205,7 +297,7 @@ class PreparedConv:
     @property
     def weights_bytes(self) -> int:
         """Bytes that the packed weights take."""
-        return self._weights.nbytes
+        return self._packer.bytes
 
     def explain(self) -> str:
         """What is computed and how: sizes, pads, schedule and why, operations and bytes; lines of text."""
@@ -222,7 +314,7 @@ class PreparedConv:
 
     def __reduce__(self) -> tuple[object, ...]:
         choice, layer = self.built.choice, self.layer
-        kernel = unpack(self._lowered, choice, self._weights)
+        kernel = self._packer.unpack(self._weights)
         dtypes = self.dtype, self.out_dtype
         return _restore, (
             layer, kernel, self._addends, self.input_shape, choice.plan.target.name, choice.algorithm, *dtypes,
@@ -239,19 +331,23 @@ class PreparedConv:
             raise ValueError(f"residual: received shape {addends.shape}; the result has shape {shape}")
         return np.ascontiguousarray(addends)
 
-    def _launch_into(self, out: FloatArray, launch: _Launch, x: FloatArray, residual: FloatArray | None) -> None:
+    def _launch_into(
+        self, out: FloatArray, launch: _Launch, x: FloatArray, residual: FloatArray | None, weights: int, bias: int
+    ) -> None:
         """Run the code; where it does not round its sums to the type of the output, do so here."""
         if out.dtype == self._sums_dtype:
-            self._launch(launch, x, out, residual)
+            self._launch(launch, x, out, residual, weights, bias)
             return
         sums = empty_aligned(out.shape, self._sums_dtype)
-        self._launch(launch, x, sums, None if residual is None else residual.astype(self._sums_dtype))
+        self._launch(launch, x, sums, None if residual is None else residual.astype(self._sums_dtype), weights, bias)
         with np.errstate(over="ignore"):
             out[...] = sums
 
-    def _launch(self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None) -> None:
+    def _launch(
+        self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None, weights: int, bias: int
+    ) -> None:
         addends = 0 if residual is None else address(residual)
-        arrays = (address(x), self._weights_address, self._bias_address, address(y), addends, launch.integers_address)
+        arrays = (address(x), weights, bias, address(y), addends, launch.integers_address)
         own, shared = launch.space
         if launch.threads == 1:
             space = threads.workspace(_LINE + own)

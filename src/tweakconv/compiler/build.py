@@ -61,8 +61,15 @@ def load(text: str, functions: tuple[str, ...], target: Target) -> jit.Loaded:
 
 
 def forget() -> None:
-    """Drop what is kept in memory; the next use loads it from disk or compiles it."""
+    """Drop what is kept in memory, and what others keep that holds it; the next use loads or compiles it."""
     _built.clear()
+    for also in _also:
+        also()
+
+
+def when_forgotten(also: Callable[[], None]) -> None:
+    """Have something called whenever what is kept in memory is dropped."""
+    _also.append(also)
 
 
 def _build(choice: Choice) -> Built:
@@ -88,3 +95,4 @@ def _code(parts: tuple[object, ...], text: Callable[[], str], target: Target) ->
 
 
 _built: OrderedDict[tuple[str, object], Built] = OrderedDict()
+_also: list[Callable[[], None]] = []

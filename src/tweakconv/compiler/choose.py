@@ -28,9 +28,8 @@ _WORTH_IT = 0.9
 _ANY_SIZE = (28, 28)
 """The output for which ways of direct sums are compared: tiles of an image must be summed as the whole is."""
 
-_PACKING_CYCLES = 70
-"""Cycles for each weight that is transformed and packed, where a call does that as well."""
-
+_PACKED_BYTES_PER_CYCLE = 4
+"""At which a call packs weights: what such calls take beyond prepared ones, on twelve layers."""
 
 _REASONS = {
     "grouped": "groups are smaller than a vector; its lanes hold the channels of several",
@@ -98,11 +97,11 @@ def choose(
     return _fastest(possible, size)._replace(reason="asked for")
 
 
-_SAMPLE = 64
+_SAMPLE = 8
 
 
 def is_whole(kernel: FloatArray) -> bool:
-    """Whether all weights are whole numbers; a few of them decide for nearly every kernel that has others.
+    """Whether all weights are whole numbers; the first few decide for nearly every kernel that has others.
 
     Examples
     --------
@@ -110,8 +109,10 @@ def is_whole(kernel: FloatArray) -> bool:
     >>> is_whole(np.array([1.0, -8.0])), is_whole(np.array([0.25, 2.0]))
     (True, False)
     """
-    weights = kernel.reshape(-1)
-    return all(bool((part == np.rint(part)).all()) for part in (weights[:_SAMPLE], weights[_SAMPLE:]))
+    if not all(kernel.item(i).is_integer() for i in range(min(_SAMPLE, kernel.size))):
+        return False
+    weights = kernel.ravel("K")
+    return bool((weights == np.rint(weights)).all())
 
 
 def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
@@ -136,6 +137,12 @@ def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
     return cycles
 
 
+def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs: bool) -> float:
+    """Cycles that an image takes, with those for packing the weights where a call does that as well."""
+    weights = way.schedule.packed_elements(way.plan, math.prod(spec.kernel)) * spec.element_bytes if packs else 0
+    return _cycles(way, out_size) + weights / _PACKED_BYTES_PER_CYCLE
+
+
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:
     lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
     direct = _fastest(ways("direct", spec, target), _ANY_SIZE)
@@ -151,10 +158,7 @@ def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, p
     if whole:
         return direct._replace(reason="all weights are whole numbers, whose direct sums over whole numbers are exact")
     winograd = _fastest(fast, out_size)
-    cycles = _cycles(winograd, out_size)
-    if packs:
-        cycles += math.prod(spec.taps) * spec.out_channels * _PACKING_CYCLES
-    ratio = cycles / _cycles(direct, out_size)
+    ratio = _of_a_call(winograd, spec, out_size, packs=packs) / _of_a_call(direct, spec, out_size, packs=packs)
     if ratio < _WORTH_IT:
         return winograd._replace(reason=f"estimated to take {ratio:.2f} of the time of direct sums")
     return direct._replace(reason=f"winograd is estimated to take {ratio:.2f} of its time; {lanes}")

@@ -429,6 +429,28 @@ class Builder:
         found = self._new("i1", f"icmp ne {mask.type} {mask.ref}, 0")
         return self._new("i64", f"zext i1 {found.ref} to i64")
 
+    def magnitudes(self, vector: Value) -> Value:
+        """The bits of a vector's lanes without their signs, as whole numbers: in the order of what they stand for."""
+        mask, lane = self.sign_bit() - 1, f"i{8 * self.element_bytes}"
+        alike = Value(shaped(lane, vector.lanes), _repeated(f"{lane} {mask}", str(mask), vector.lanes), self)
+        return self.combine("and", self.reinterpret(vector, alike.type), alike)
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """Lane by lane, the larger of two whole numbers without sign."""
+        return self.choose(self.match("ugt", a, b), a, b)
+
+    def highest(self, vector: Value) -> Value:
+        """The largest of the whole numbers without sign in the lanes of a vector, as an integer."""
+        lane = f"i{8 * self.element_bytes}"
+        name = f"@llvm.vector.reduce.umax.v{vector.lanes}{lane}"
+        self._declared.add(f"declare {lane} {name}({vector.type})")
+        found = self._new(lane, f"call {lane} {name}({self._typed(vector)})")
+        return found if lane == "i64" else self.cast("zext", found, "i64")
+
+    def raise_to(self, pointer: Value, number: Value) -> None:
+        """Make an integer in memory, which several threads may share, the larger of itself and another."""
+        self._new("i64", f"atomicrmw umax ptr {pointer.ref}, i64 {number.ref} monotonic, align 8")
+
     def load_strided(self, pointer: Value, stride: int) -> Value:
         """Load a vector whose lanes lie `stride` elements apart, reading nothing outside first and last lane."""
         return self._widened(self._load_strided(pointer, stride), pointer)

@@ -97,7 +97,7 @@ def get_target(name: str | None = None) -> Target:
         For a name that is not a target, or one this processor cannot run.
     """
     source = "target"
-    if name is None and (named := os.environ.get(_VARIABLE)):
+    if name is None and (named := requested_target()):
         name, source = named, f"environment variable {_VARIABLE}"
     if name is None:
         return _for_host(_best_host_name())
@@ -110,6 +110,11 @@ def get_target(name: str | None = None) -> Target:
             f"{source}: received {name!r}, which this processor cannot run; it runs {', '.join(runnable_targets())}"
         )
     return _for_host(name)
+
+
+def requested_target() -> str | None:
+    """What the environment variable ``TWEAKCONV_TARGET`` holds, if it is set."""
+    return os.environ.get(_VARIABLE)
 
 
 @functools.cache

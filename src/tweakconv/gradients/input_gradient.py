@@ -12,7 +12,7 @@ from tweakconv.compiler.target import Target
 from tweakconv.geometry.gradients import extended
 from tweakconv.gradients.layers import check_grad, fold, gradient_layer
 from tweakconv.layer import LayerConfig
-from tweakconv.prepared import PreparedConv
+from tweakconv.planned import PlannedConv
 
 _IMAGES = 4
 """From so many images on the time that packing the weights takes does not decide which schedule is fastest."""
@@ -45,7 +45,7 @@ class PreparedInputGrad:
         forward = extended(self.geometry) if self._folds else self.geometry
         self._backward = gradient_layer(layer, forward)
         self._target, self._algorithm = target, algorithm
-        self._conv: PreparedConv | None = None
+        self._conv: PlannedConv | None = None
 
     def __call__(self, grad: ArrayLike, kernel: ArrayLike, out: FloatArray | None = None) -> FloatArray:
         """The gradient with respect to the input.
@@ -76,25 +76,22 @@ class PreparedInputGrad:
         weights = as_weights("kernel", kernel, self.dtype)
         if weights.shape != layer.kernel_shape:
             raise ValueError(f"kernel: received shape {weights.shape}; this gradient was made for {layer.kernel_shape}")
-        conv = self._with(weights, grads.shape)
+        conv = self._conv or self._planned(grads.shape)
         if not self._folds:
-            return conv(grads, out)
+            return conv(grads, weights, None, out)
         shape = layer.shape(len(grads), layer.size_of(self.input_shape), layer.in_channels)
         result = empty_aligned(shape, self.dtype) if out is None else check_out(out, shape, self.dtype, grads)
-        result[...] = fold(conv(grads), layer, self.geometry)
+        result[...] = fold(conv(grads, weights, None), layer, self.geometry)
         return result
 
     def explain(self) -> str:
         """What computes it and how, where it has been called; lines of text."""
         return "not called yet" if self._conv is None else self._conv.explain()
 
-    def _with(self, weights: FloatArray, shape: tuple[int, ...]) -> PreparedConv:
-        """The convolution that computes it, with these weights."""
-        conv = self._conv
-        if conv is not None:
-            return conv.with_kernel(weights)
+    def _planned(self, shape: tuple[int, ...]) -> PlannedConv:
+        """The convolution that computes it, for gradients of a shape and weights that come at each call."""
         few = self.input_shape[0] < _IMAGES
-        conv = self._conv = PreparedConv(
-            self._backward, weights, None, shape, self._target, algorithm=self._algorithm, packs=few
+        self._conv = conv = PlannedConv(
+            self._backward, self.dtype, shape, self._target, algorithm=self._algorithm, packs=few, dtype=self.dtype
         )
         return conv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tweakconv.activations import Activation
 from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, computed, is_float
-from tweakconv.compiler.target import get_target
+from tweakconv.compiler.target import get_target, requested_target
 from tweakconv.geometry import IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
 from tweakconv.geometry.padding import PADDING_MODES, padding_per_axis
 from tweakconv.layer import AXIS_NAMES, LayerConfig, check_shape
+from tweakconv.planned import PLANS, PlannedConv
 from tweakconv.prepared import PreparedConv
 
 
@@ -44,17 +46,49 @@ def convolve(
     algorithm: str,
     residual: ArrayLike | None,
 ) -> FloatArray:
-    """Convolve along `rank` axes, with weights packed for this call."""
+    """Convolve along `rank` axes, with weights packed for this call; all else is remembered from calls like it."""
+    key = _key(rank, x, kernel, bias, tweaks, algorithm, residual=residual is not None)
+    known = PLANS.get(key)
+    if known is not None and isinstance(x, np.ndarray) and x.flags.aligned:
+        within = known.within
+        addends = None if bias is None else np.asarray(bias).astype(within, copy=False)
+        return known(x, np.asarray(kernel).astype(within, copy=False), addends, out, residual)
     array = as_input("x", x)
     within = computed(array.dtype)
     weights = as_weights("kernel", kernel, within)
     layer = layer_of(rank, weights.shape, tweaks, residual=residual is not None)
     check_shape(layer, array.shape)
     addends = bias_of(layer, bias, within)
-    conv = PreparedConv(
-        layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True, dtype=array.dtype
-    )
-    return conv(array, out, residual)
+    plan = PlannedConv(layer, within, array.shape, get_target(), algorithm=algorithm, dtype=array.dtype)
+    y = plan(array, weights, addends, out, residual)
+    PLANS.keep(key, plan)
+    return y
+
+
+def _key(
+    rank: int, x: object, kernel: object, bias: object, tweaks: Tweaks, algorithm: object, *, residual: bool
+) -> Hashable:
+    """All that checking and planning a call look at, besides the numbers in its arrays; None where it cannot be said.
+
+    It tells apart what compares as equal and is not checked alike: 1, True and 1.0.
+    """
+    if type(x) is not np.ndarray or type(kernel) is not np.ndarray or not x.dtype.isnative:
+        return None
+    addends: Hashable = None
+    if bias is not None:
+        if type(bias) is not np.ndarray:
+            return None
+        addends = bias.shape, bias.dtype
+    exact = _exact((*tweaks, algorithm))
+    return rank, x.shape, x.dtype, kernel.shape, kernel.dtype, addends, exact, residual, requested_target()
+
+
+def _exact(value: Any) -> Any:
+    """A value with its type, and those of its parts, where that does not go without saying."""
+    kind = type(value)
+    if kind is tuple:
+        return tuple(map(_exact, value))
+    return value if kind is int or kind is str or value is None else (kind, value)
 
 
 def prepare(

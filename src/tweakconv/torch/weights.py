@@ -244,6 +244,8 @@ def _pack(
     rank = len(tweaks.strides)
     kernel = weight.detach().permute(kernel_axes(rank)).numpy()
     addends = None if bias is None else bias.detach().numpy()
+    if conv is not None and conv.layer.kernel_shape == kernel.shape:
+        return conv.with_kernel(kernel, addends)
     arguments: dict[str, Any] = after._asdict()
     if not tweaks.transposed:
         arguments["padding_mode"] = tweaks.padding_mode

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import ALONE, Call, Shared, Space
 from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.packing.parts import Part
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.lines import emit_line
 from tweakconv.compiler.schedules.tasks import emit_tasks
@@ -103,16 +104,10 @@ def emit(plan: BandsPlan) -> str:
     return b.module()
 
 
-def pack(plan: BandsPlan, kernel: FloatArray) -> FloatArray:
-    """Weights as the schedule inside packs them."""
-    packed: FloatArray = plan.schedule.pack(plan.inner, kernel)
-    return packed
-
-
-def unpack(plan: BandsPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
-    """The kernel that was packed."""
-    kernel: FloatArray = plan.schedule.unpack(plan.inner, packed, kernel_size)
-    return kernel
+def parts(plan: BandsPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
+    """What goes where, as the schedule inside reads it."""
+    found: tuple[Part, ...] = plan.schedule.parts(plan.inner, taps)
+    return found
 
 
 def packed_elements(plan: BandsPlan, taps: int) -> int:

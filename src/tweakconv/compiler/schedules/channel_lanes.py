@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from math import gcd
 
-from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
@@ -62,12 +61,9 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     )
 
 
-def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
-    """Write weights (rows, columns, channels, groups, block) as [group][row][column][channel][lane]."""
-    rows, columns, channels, groups, width = part.shape
-    view = room.reshape(groups, rows, columns, channels, padded)
-    view[..., :width] = part.transpose(3, 0, 1, 2, 4)
-    view[..., width:] = 0
+def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:
+    """Elements from a row, column and channel of a chunk's weights to the next: [group][row][column][channel][lane]."""
+    return columns * channels * padded, channels * padded, padded
 
 
 def emit_micro(

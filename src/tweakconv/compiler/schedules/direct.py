@@ -26,6 +26,7 @@ import numpy as np
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
+from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, OUT, PLANE, ROW, Along, Part
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.driver import emit_run, micro_name
@@ -44,12 +45,11 @@ __all__ = [
     "emit",
     "estimate",
     "integers",
-    "pack",
     "pack_bias",
     "packed_elements",
+    "parts",
     "plan",
     "space",
-    "unpack",
 ]
 
 CYCLES_PER_PRODUCT = 0.62
@@ -128,37 +128,64 @@ def define(builder: Builder, plan: DirectPlan, name: str, *, public: bool) -> No
     emit_run(builder, plan.spec, plan.blocking, name, public=public)
 
 
-def pack(plan: DirectPlan, kernel: FloatArray) -> FloatArray:
-    """Lay the kernel out in the order in which the code reads it.
+def parts(plan: DirectPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
+    """What goes where: group by group, chunk by chunk, block by block, with zeros where the last block is not full.
 
     Parameters
     ----------
     plan : DirectPlan
         What the code was made for.
-    kernel : ndarray, shape (KH, KW, CI / groups, CO), or with KD before for volumes
-        In the spec's element type; where there are pieces, that of one of them.
-
-    Returns
-    -------
-    ndarray, one-dimensional
-        Group by group, chunk by chunk, block by block, with zeros where the last block is not full.
+    taps : tuple of int
+        Planes, rows and columns; where there are pieces, of one of them.
     """
     blocking = plan.blocking
-    *planes, kh, kw, ci, _ = kernel.shape
-    kd = math.prod(planes)
-    grouped = kernel.reshape(kd, kh, kw, ci, blocking.groups, blocking.out_channels)
-    packed = np.empty((blocking.groups, kd * kh * kw * ci * blocking.padded_out), kernel.dtype)
+    kd, kh, kw = taps
+    of_group = kd * kh * kw * plan.spec.group_in * blocking.padded_out
+    found: list[Part] = []
     position = 0
     for plane in range(0, kd, blocking.planes):
-        for chunk in blocking.chunks((kh, kw, ci)):
-            part = grouped[plane : plane + blocking.planes, chunk.rows, chunk.columns, chunk.channels]
-            rows = part.reshape(-1, *part.shape[2:])  # those of several planes, where there are several, lie together
-            steps = math.prod(rows.shape[:3])
-            for start, width, padded in blocking.out_blocks():
-                room = packed[:, position : position + steps * padded]
-                plan.form.pack_block(rows[..., start : start + width], room, padded)
-                position += steps * padded
-    return packed.reshape(-1)
+        planes = min(blocking.planes, kd - plane)
+        for chunk in blocking.chunks((kh, kw, plan.spec.group_in)):
+            sizes = [axis.stop - axis.start for axis in chunk]
+            steps = planes * math.prod(sizes)
+            for first, width, blocks in _equal_blocks(blocking):
+                padded = blocking.padded_width(width)
+                row, column, channel = plan.form.packed_steps(*sizes, padded)
+                of_taps = (
+                    Along(PLANE, planes, sizes[0] * row),
+                    Along(ROW, sizes[0], row),
+                    Along(COLUMN, sizes[1], column),
+                    Along(CHANNEL, sizes[2], channel),
+                )
+                start = (plane, *(axis.start for axis in chunk))
+                out, lanes = _outs(plan, first, width, Along(OUT, blocks, steps * padded), of_group)
+                found.append(Part((*start, *out), position, (*of_taps, *lanes)))
+                if padded > width:
+                    rest = (Along(GROUP, blocking.groups, of_group, 0), Along(CHANNEL, steps, padded, 0))
+                    along = (*rest, Along(OUT, padded - width, 1, 0))
+                    found.append(Part((0,) * 6, position + width, along, zeros=True))
+                position += steps * padded * blocks
+    return tuple(found)
+
+
+def _equal_blocks(blocking: Blocking) -> list[tuple[int, int, int]]:
+    """First channel, channels of a block and number of blocks: of the whole ones, and of the last where it is not."""
+    whole = (0, blocking.out_block, blocking.full_blocks)
+    last = (blocking.full_blocks * blocking.out_block, blocking.tail, 1)
+    return [blocks for blocks in (whole, last) if blocks[1] * blocks[2]]
+
+
+def _outs(
+    plan: DirectPlan, first: int, width: int, blocks: Along, of_group: int
+) -> tuple[tuple[int, int], tuple[Along, ...]]:
+    """Where blocks of output channels begin, group and channel, and what lies along them."""
+    blocking, each = plan.blocking, plan.spec.group_out
+    if not blocking.channelwise:
+        groups = Along(GROUP, blocking.groups, of_group)
+        return (0, first), (groups, blocks._replace(step=blocking.out_block), Along(OUT, width, 1))
+    # A block holds the channels of several groups.
+    several = blocks._replace(axis=GROUP, step=blocking.out_block // each)
+    return (first // each, 0), (several, Along(GROUP, width // each, each), Along(OUT, each, 1))
 
 
 def pack_bias(plan: DirectPlan, bias: FloatArray) -> FloatArray:
@@ -167,16 +194,6 @@ def pack_bias(plan: DirectPlan, bias: FloatArray) -> FloatArray:
     packed = np.zeros((groups, plan.blocking.padded_out), bias.dtype)
     packed[:, :width] = bias.reshape(groups, width)
     return packed.reshape(-1)
-
-
-def unpack(plan: DirectPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
-    """The kernel of a size that was packed: where one of counting numbers goes tells what came from where."""
-    shape = (*kernel_size, plan.spec.group_in, plan.spec.out_channels)
-    size = math.prod(shape)
-    places = pack(plan, np.arange(1, size + 1, dtype=np.float64).reshape(shape)).astype(np.int64)
-    kernel = np.empty(size, packed.dtype)
-    kernel[places[places > 0] - 1] = packed[places > 0]
-    return kernel.reshape(shape)
 
 
 def packed_elements(plan: DirectPlan, taps: int) -> int:

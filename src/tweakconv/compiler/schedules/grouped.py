@@ -13,7 +13,6 @@ import math
 import sys
 from collections import defaultdict
 
-from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.direct import (
@@ -21,11 +20,10 @@ from tweakconv.compiler.schedules.direct import (
     define,
     emit,
     integers,
-    pack,
     pack_bias,
     packed_elements,
+    parts,
     space,
-    unpack,
 )
 from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes
@@ -35,8 +33,8 @@ from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 __all__ = [
-    "WHAT", "applies", "define", "emit", "emit_micro", "estimate", "integers", "pack", "pack_bias", "pack_block",
-    "packed_elements", "plan", "space", "unpack",
+    "WHAT", "applies", "define", "emit", "emit_micro", "estimate", "integers", "pack_bias", "packed_elements",
+    "packed_steps", "parts", "plan", "space",
 ]  # fmt: skip
 
 _CHUNK_STEPS = 512
@@ -100,12 +98,9 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     return vectors * (math.prod(plan.spec.taps) * _PRODUCT_CYCLES + _VECTOR_CYCLES)
 
 
-def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
-    """Write weights (rows, columns, channels of a group, 1, block) as [row][column][channel][lane]."""
-    rows, columns, channels, _, width = part.shape
-    view = room.reshape(rows, columns, channels, padded)
-    view[..., :width] = part[:, :, :, 0]
-    view[..., width:] = 0
+def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:
+    """Elements from a row, column and channel of a chunk's weights to the next: [row][column][channel][lane]."""
+    return columns * channels * padded, channels * padded, padded
 
 
 def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:

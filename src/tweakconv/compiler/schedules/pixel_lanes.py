@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue, rounds_late
@@ -57,10 +56,9 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     )
 
 
-def pack_block(part: FloatArray, room: FloatArray, padded: int) -> None:
-    """Write weights (rows, columns, channels, groups, block) as [group][row][channel][column][block]."""
-    rows, columns, channels, groups, _ = part.shape
-    room.reshape(groups, rows, channels, columns, padded)[...] = part.transpose(3, 0, 2, 1, 4)
+def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:
+    """Elements from a row, column and channel of a chunk's weights to the next: [row][channel][column][block]."""
+    return channels * columns * padded, padded, columns * padded
 
 
 def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels: int, width: int) -> None:

@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, ROW, Along, Part
 from tweakconv.compiler.schedules.blocking import even_step, split_width
 from tweakconv.compiler.schedules.border import border_integers, tables_of
 from tweakconv.compiler.schedules.epilogue import Epilogue, emit_activate, rounds_late
@@ -153,20 +152,22 @@ def plan(spec: ConvSpec, target: Target) -> RowsPlan:
     return RowsPlan(spec, target, rows, tuple(sorted({vectors, 1}, reverse=True)), chunk)
 
 
-def pack(plan: RowsPlan, kernel: FloatArray) -> FloatArray:
-    """The weights as [group][input channel][row][column]."""
-    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)).reshape(-1)
+def parts(plan: RowsPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
+    """What goes where: the weights as [group][input channel][row][column]."""
+    _, rows, columns = taps
+    channels = plan.spec.group_in
+    along = (
+        Along(GROUP, plan.spec.groups, channels * rows * columns),
+        Along(CHANNEL, channels, rows * columns),
+        Along(ROW, rows, columns),
+        Along(COLUMN, columns, 1),
+    )
+    return (Part((0,) * 6, 0, along),)
 
 
 def packed_elements(plan: RowsPlan, taps: int) -> int:
     """Elements that a kernel of so many taps has when packed."""
     return taps * plan.spec.group_in * plan.spec.out_channels
-
-
-def unpack(plan: RowsPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
-    """The kernel that was packed."""
-    spec = plan.spec
-    return packed.reshape(spec.out_channels, spec.group_in, *spec.kernel).transpose(2, 3, 1, 0)
 
 
 def pack_bias(plan: RowsPlan, bias: FloatArray) -> FloatArray:

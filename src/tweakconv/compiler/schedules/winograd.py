@@ -16,6 +16,7 @@ not finite is computed once more, directly. Kernels that are not finite do not c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
+from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, OUT, ROW, Along, Part
 from tweakconv.compiler.schedules import channel_lanes, direct
 from tweakconv.compiler.schedules import winograd_strips as strips
 from tweakconv.compiler.schedules.blocking import Blocking
@@ -34,7 +36,6 @@ from tweakconv.compiler.schedules.winograd_transforms import (
     emit_fill,
     emit_input_transform,
     emit_output_transform,
-    kernel_transform,
 )
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -59,6 +60,9 @@ _TAPS = {1, 3, 4, 5}
 
 _LEAST_CHANNELS = 32
 """Input channels from which on the errors of 1x7 taps are within three times those of a plain sum, which grow."""
+
+_PACKED_AT_ONCE = 1 << 16
+"""Elements that a task of packing writes, roughly."""
 
 _MOST_BYTES = 15 << 18
 """Working space of a thread, 3.75 MiB."""
@@ -204,24 +208,42 @@ def tile_counts(form: Form, dilation: tuple[int, int], out_size: tuple[int, int]
     return rows, columns
 
 
-def pack(plan: WinogradPlan, kernel: FloatArray) -> FloatArray:
-    """The kernel's values at the points, group by group and block by block, and after each group the kernel itself."""
+def parts(plan: WinogradPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
+    """What goes where of the kernel itself, which follows its values at the points group by group, block by block."""
     spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
-    by_group = kernel.reshape(*form.taps, spec.group_in, spec.groups, spec.group_out)
-    down, across = (kernel_transform(*sizes) for sizes in zip(form.taps, form.patch, strict=True))
-    packed = np.empty((spec.groups, plan.group_weights), kernel.dtype)
-    for group in range(spec.groups):
-        at_points, as_it_is = np.split(packed[group], [form.points * channels * products.padded_out])
-        for start, width, padded in products.out_blocks():
-            block = np.zeros((*form.taps, channels, padded))
-            block[:, :, : spec.group_in, :width] = by_group[:, :, :, group, start : start + width]
-            size = channels * padded
-            rows = (down @ block.reshape(form.taps[0], -1)).reshape(form.patch[0], form.taps[1], size)
-            place = slice(form.points * channels * start, form.points * (channels * start + size))
-            at_points[place].reshape(*form.patch, size)[...] = across @ rows
-            place = slice(form.tap_count * channels * start, form.tap_count * (channels * start + size))
-            as_it_is[place] = block.reshape(-1)
-    return packed.reshape(-1)
+    found = []
+    for start, width, padded in products.out_blocks():
+        along = (
+            Along(GROUP, spec.groups, plan.group_weights),
+            Along(ROW, form.taps[0], form.taps[1] * channels * padded),
+            Along(COLUMN, form.taps[1], channels * padded),
+            Along(CHANNEL, spec.group_in, padded),
+            Along(OUT, width, 1),
+        )
+        at = form.points * channels * products.padded_out + form.tap_count * channels * start
+        found.append(Part((0, 0, 0, 0, 0, start), at, along))
+    return tuple(found)
+
+
+def at_points(plan: WinogradPlan, strides: Sequence[int], start: int) -> tuple[int, ...]:
+    """The integers for the code that packs a kernel at the points and as it is (`packing.points`).
+
+    Parameters
+    ----------
+    strides
+        Elements from one weight to the next along the six axes of a kernel; output channels lie side by side.
+    start
+        Elements from the start of memory to the first weight.
+    """
+    spec, products = plan.spec, plan.products
+    blocks = products.out_block_count
+    each = max(1, _PACKED_AT_ONCE // (plan.form.points * products.out_block))
+    steps = -(-plan.channels // each)
+    return (
+        start, strides[ROW], strides[COLUMN], strides[CHANNEL], strides[GROUP],
+        spec.group_in, spec.group_out, plan.channels, products.out_block, products.multiple,
+        products.padded_out, blocks, each, steps, spec.groups * blocks * steps,
+    )  # fmt: skip
 
 
 def pack_bias(plan: WinogradPlan, bias: FloatArray) -> FloatArray:
@@ -237,20 +259,6 @@ def pack_bias(plan: WinogradPlan, bias: FloatArray) -> FloatArray:
 def packed_elements(plan: WinogradPlan, taps: int) -> int:
     """Elements that the kernel has when packed."""
     return plan.spec.groups * plan.group_weights
-
-
-def unpack(plan: WinogradPlan, packed: FloatArray, kernel_size: tuple[int, ...]) -> FloatArray:
-    """The kernel that was packed."""
-    spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
-    kernel = np.empty((*form.taps, spec.group_in, spec.groups, spec.group_out), packed.dtype)
-    for group, of_group in enumerate(packed.reshape(spec.groups, -1)):
-        position = form.points * channels * products.padded_out
-        for start, width, padded in products.out_blocks():
-            size = form.tap_count * channels * padded
-            block = of_group[position : position + size].reshape(*form.taps, channels, padded)
-            kernel[:, :, :, group, start : start + width] = block[:, :, : spec.group_in, :width]
-            position += size
-    return kernel.reshape(*form.taps, spec.group_in, spec.out_channels)
 
 
 def integers(plan: WinogradPlan, call: Call) -> tuple[int, ...]:

@@ -1,0 +1,77 @@
+"""Packed kernels by definition: how each schedule's code reads weights, in NumPy, written out apart from `parts`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tweakconv.compiler.choose import Choice
+from tweakconv.compiler.schedules.winograd_transforms import kernel_transform
+
+Array = NDArray[Any]
+
+
+def packed(choice: Choice, kernel: Array) -> Array:
+    """A kernel (*taps, channels / groups, out channels) in the order in which a choice's code reads it."""
+    plan: Any = choice.plan
+    plan = getattr(plan, "inner", plan)
+    return {"direct": _direct, "grouped": _direct, "rows": _rows, "winograd": _winograd}[choice.algorithm](plan, kernel)
+
+
+def _direct(plan: Any, kernel: Array) -> Array:
+    """Group by group, chunk by chunk, block by block, with zeros where the last block is not full."""
+    blocking, form = plan.blocking, plan.form.__name__.rpartition(".")[2]
+    *planes, kh, kw, ci, _ = kernel.shape
+    kd = math.prod(planes)
+    grouped = kernel.reshape(kd, kh, kw, ci, blocking.groups, blocking.out_channels)
+    room = np.empty((blocking.groups, kd * kh * kw * ci * blocking.padded_out), kernel.dtype)
+    position = 0
+    for plane in range(0, kd, blocking.planes):
+        for chunk in blocking.chunks((kh, kw, ci)):
+            part = grouped[plane : plane + blocking.planes, chunk.rows, chunk.columns, chunk.channels]
+            rows = part.reshape(-1, *part.shape[2:])  # those of several planes, where there are several, lie together
+            steps = math.prod(rows.shape[:3])
+            for start, width, padded_width in blocking.out_blocks():
+                block = _BLOCKS[form](rows[..., start : start + width], padded_width)
+                room[:, position : position + steps * padded_width] = block.reshape(blocking.groups, -1)
+                position += steps * padded_width
+    return room.reshape(-1)
+
+
+def _channel_lanes(part: Array, padded_width: int) -> Array:
+    """[group][row][column][channel][lane]."""
+    return np.pad(part.transpose(3, 0, 1, 2, 4), [(0, 0)] * 4 + [(0, padded_width - part.shape[-1])])
+
+
+def _pixel_lanes(part: Array, _: int) -> Array:
+    """[group][row][channel][column][block]."""
+    return part.transpose(3, 0, 2, 1, 4)
+
+
+_BLOCKS = {"channel_lanes": _channel_lanes, "grouped": _channel_lanes, "pixel_lanes": _pixel_lanes}
+
+
+def _rows(_: Any, kernel: Array) -> Array:
+    """[group][input channel][row][column]."""
+    return kernel.transpose(3, 2, 0, 1).reshape(-1)
+
+
+def _winograd(plan: Any, kernel: Array) -> Array:
+    """The values at the points, group by group and block by block, and after each group the kernel itself."""
+    spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
+    by_group = kernel.reshape(*form.taps, spec.group_in, spec.groups, spec.group_out)
+    down, across = (kernel_transform(*sizes) for sizes in zip(form.taps, form.patch, strict=True))
+    parts = []
+    for group in range(spec.groups):
+        at_points, as_it_is = [], []
+        for start, width, padded_width in products.out_blocks():
+            block = np.zeros((*form.taps, channels, padded_width))
+            block[:, :, : spec.group_in, :width] = by_group[:, :, :, group, start : start + width]
+            values = np.einsum("ia,jb,abco->ijco", down, across, block)
+            at_points.append(values.astype(kernel.dtype).reshape(-1))
+            as_it_is.append(block.astype(kernel.dtype).reshape(-1))
+        parts += [*at_points, *as_it_is]
+    return np.concatenate(parts)

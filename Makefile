@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench board clean
+.PHONY: help demo test lint format bench board models clean
 
 help:
 	@echo "make demo    filter a photograph in several tweaked ways; pictures go to demo-output/"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint    check style and types"
 	@echo "make bench   compare with other libraries"
 	@echo "make board   the same with every setting, written to docs/ (an hour and a half on a quiet machine)"
+	@echo "make models  whole networks against PyTorch and Keras, written to docs/models.md (ten minutes on a quiet machine)"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/ready-demo
@@ -34,6 +35,9 @@ bench: $(VENV)/ready-bench
 
 board: $(VENV)/ready-bench
 	$(VENV)/bin/tweakconv bench --full --write docs --force
+
+models: $(VENV)/ready-models
+	$(RUN) benchmarks/models.py --write docs/models.md --force
 
 clean:
 	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ BACKENDS = ("jax", "numpy", "tensorflow", "torch")
 
 _backend = os.environ.get("TWEAKCONV_TEST_BACKEND")
 collect_ignore_glob = [
-    *(["src/tweakconv/keras/*"] if _backend is None else []),
+    *(["src/tweakconv/keras/*", "src/tweakconv/bench/in_keras.py"] if _backend is None else []),
     *([] if _backend == "jax" else ["src/tweakconv/jax/*"]),
     *(f"src/tweakconv/keras/on_{name}.py" for name in BACKENDS if name != _backend),
 ]

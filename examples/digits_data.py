@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +54,47 @@ def digits(count: int | None = None) -> Digits:
     order = np.random.default_rng(0).permutation(len(data.target))
     x, y = (data.images[order] / 16).astype(np.float32), data.target[order].astype(np.int64)
     return Digits(x[TEST:][:count], y[TEST:][:count], x[:TEST], y[:TEST])
+
+
+def example(doc: str, name: str, title: str, train: Callable[[Digits, int], list[Training]]) -> None:
+    """Train, print a line for each training, and write the plot: the command line of an example.
+
+    Parameters
+    ----------
+    doc : str
+        What it is; its first line is shown by ``--help``.
+    name, title : str
+        The file of the plot, where no other is named; what stands over the plot.
+    train : callable
+        From the pictures and a number of epochs to two trainings.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--epochs", type=_at_least_one, default=12)
+    parser.add_argument("--pictures", type=_at_least_one, help="train with fewer than all 1,437")
+    parser.add_argument("-o", "--output", type=Path, default=Path(name), help=f"a PNG, SVG or PDF [{name}]")
+    parser.add_argument("--force", action="store_true", help="replace the file")
+    given = parser.parse_args()
+    _check_output(given.output, force=given.force)
+    trainings = train(digits(given.pictures), given.epochs)
+    print(report(trainings))
+    plot(trainings, title, given.output)
+    print(f"the plot is in {given.output}")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"received {text!r}; a whole number of at least 1 is needed")
+    return int(text)
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be written, before anything is trained."""
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        sys.exit(f"{path}: the plot is written as .png, .svg or .pdf")
+    if not path.parent.is_dir():
+        sys.exit(f"{path.parent} is no folder")
+    if path.is_dir() or (path.exists() and not force):
+        sys.exit(f"{path} exists" + ("" if path.is_dir() else "; --force replaces it"))
 
 
 def report(trainings: list[Training]) -> str:

@@ -1,6 +1,6 @@
 """A CNN trained on handwritten digits, once with Keras' layers and once with tweakconv's: same curve, two times.
 
-    pip install "tweakconv[examples,keras]" torch
+    pip install "tweakconv[examples]"
     KERAS_BACKEND=torch python examples/digits_keras.py -o digits_keras.png
 
 Both models start from the same weights and see the same batches in the same order; the only line that differs between
@@ -9,10 +9,8 @@ them is the one that says where `Conv2D` comes from. Epochs of the two take turn
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -21,7 +19,7 @@ import keras
 import numpy as np
 
 import tweakconv.keras
-from digits_data import Digits, Training, digits, plot, report
+from digits_data import Digits, Training, example
 
 
 def cnn(layers: Any) -> Any:
@@ -61,18 +59,5 @@ def train(data: Digits, epochs: int, batch_size: int = 64) -> list[Training]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Train, print a line for each, and write the plot."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--pictures", type=int, help="train with fewer than all 1,437")
-    parser.add_argument("-o", "--output", type=Path, default=Path("digits_keras.png"))
-    given = parser.parse_args()
-    trainings = train(digits(given.pictures), given.epochs)
-    print(report(trainings))
-    plot(trainings, f"digits, Keras on {keras.backend.backend()}", given.output)
-    print(f"the plot is in {given.output}")
-
-
 if __name__ == "__main__":
-    main()
+    example(__doc__ or "", "digits_keras.png", f"digits, Keras on {keras.backend.backend()}", train)

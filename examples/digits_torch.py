@@ -1,6 +1,6 @@
 """A CNN trained on handwritten digits, once with PyTorch's layers and once with tweakconv's: same curve, two times.
 
-    pip install "tweakconv[examples,torch]"
+    pip install "tweakconv[examples]"
     python examples/digits_torch.py -o digits_torch.png
 
 Both models start from the same weights and see the same batches in the same order; the only line that differs between
@@ -9,9 +9,7 @@ them is the one that says where `Conv2d` comes from. Epochs of the two take turn
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import tweakconv.torch
-from digits_data import Digits, Training, digits, plot, report
+from digits_data import Digits, Training, example
 
 
 def cnn(layers: Any) -> nn.Module:
@@ -86,18 +84,5 @@ def pictures(x: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
     return torch.from_numpy(x)[:, None]
 
 
-def main() -> None:
-    """Train, print a line for each, and write the plot."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--pictures", type=int, help="train with fewer than all 1,437")
-    parser.add_argument("-o", "--output", type=Path, default=Path("digits_torch.png"))
-    given = parser.parse_args()
-    trainings = train(digits(given.pictures), given.epochs)
-    print(report(trainings))
-    plot(trainings, f"digits, PyTorch {torch.__version__.partition('+')[0]}", given.output)
-    print(f"the plot is in {given.output}")
-
-
 if __name__ == "__main__":
-    main()
+    example(__doc__ or "", "digits_torch.png", f"digits, PyTorch {torch.__version__.partition('+')[0]}", train)

@@ -19,7 +19,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep compiled code in a folder that ends with the run; pytest-xdist's workers inherit it."""
+    """Keep compiled code in a folder that ends with the run; pytest-xdist's workers inherit it.
+
+    Keras has one backend for all the life of a process, and tests come in any order: so it is chosen here, once, and
+    what needs another one runs in a process of its own (`tests/test_frameworks.py`).
+    """
+    os.environ["KERAS_BACKEND"] = os.environ.get("TWEAKCONV_TEST_BACKEND", "torch")
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="tweakconv-tests-")
         os.environ["TWEAKCONV_CACHE_DIR"] = folder

@@ -20,7 +20,15 @@ from tweakconv.compiler.build import when_forgotten
 from tweakconv.compiler.target import Target
 from tweakconv.layer import LayerConfig
 from tweakconv.packing import borrowed
-from tweakconv.prepared import PreparedConv, Weights
+from tweakconv.prepared import PreparedConv
+from tweakconv.weights import Weights
+
+_FEW_IMAGES = 4
+
+
+def packing_counts(images: int) -> bool:
+    """Whether the time that packing the weights takes decides which schedule is fastest, in a batch of some images."""
+    return images < _FEW_IMAGES
 
 
 class PlannedConv:

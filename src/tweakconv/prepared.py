@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import DTYPES, FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
 from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
@@ -28,6 +28,7 @@ from tweakconv.lowering import (
     with_rows,
 )
 from tweakconv.packing import Packer
+from tweakconv.weights import Weights
 
 _LINE = 64
 """Bytes of a cache line; what several threads write to lies in lines of its own."""
@@ -40,48 +41,8 @@ _WORK_PER_THREAD = 4_000_000
 
 _SMALL_BYTES = 4096
 
-_TRANSFORMED = 64
-"""How many times larger than itself transforms may make a kernel, at the most."""
-
 _MOST_SHAPES = 64
 """Input shapes whose run-time integers a prepared convolution remembers."""
-
-
-class Weights(NamedTuple):
-    """What the way to compute a convolution depends on of its weights.
-
-    Attributes
-    ----------
-    finite : bool
-        Whether the kernel holds no NaN and no infinity.
-    tame : bool
-        Whether moreover all of it is far from overflowing, and the bias is finite.
-    whole : bool
-        Whether the kernel holds whole numbers only.
-    """
-
-    finite: bool = True
-    tame: bool = True
-    whole: bool = False
-
-    @classmethod
-    def of(cls, kernel: FloatArray, bias: FloatArray | None, *, whole: bool) -> Weights:
-        """What they are like; `whole` where that is known already, or does not matter."""
-        return cls.found(float(max(kernel.max(), -kernel.min())), kernel.dtype, bias, whole=whole)
-
-    @classmethod
-    def found(cls, largest: float, dtype: np.dtype[Any], bias: FloatArray | None, *, whole: bool) -> Weights:
-        """What they are like where the largest magnitude of the kernel is known; it is NaN where there is a NaN."""
-        limit = _LIMITS[dtype]
-        return cls(largest <= limit, largest < limit / _TRANSFORMED and (bias is None or _all_finite(bias)), whole)
-
-
-def _all_finite(bias: FloatArray) -> bool:
-    """Whether all numbers are; nearly always the sum of their squares tells."""
-    return math.isfinite(bias.dot(bias)) or bool(np.isfinite(bias).all())
-
-
-_LIMITS = {dtype: float(np.finfo(dtype).max) for dtype in DTYPES}
 
 
 class _Launch(NamedTuple):

@@ -10,6 +10,7 @@ import pickle
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.conftest import RunPython
@@ -120,15 +121,60 @@ def test_an_optimiser_step_is_noticed_in_evaluation(x: Tensor) -> None:
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-3, atol=1e-3)
 
 
-def test_what_pytorch_does_not_count_is_seen_once_it_is_forgotten(x: Tensor) -> None:
+def test_a_change_of_all_weights_is_noticed_though_pytorch_does_not_count_it(x: Tensor) -> None:
+    theirs, ours = LAYER.pair()
+    for order in (torch.contiguous_format, torch.channels_last):
+        ours.to(memory_format=order)
+        with torch.no_grad():
+            same(ours(x), theirs(x))
+            for module in (ours, theirs):
+                module.weight.data.mul_(2)  # as moving averages of weights are often written
+            same(ours(x), theirs(x))
+    shared = ours.weight.detach().numpy()
+    with torch.no_grad():
+        ours(x)
+        shared += 1
+        theirs.weight.add_(1)
+        same(ours(x), theirs(x))
+
+
+def test_a_change_of_a_few_numbers_that_pytorch_does_not_count_is_seen_once_it_is_forgotten(x: Tensor) -> None:
     _, ours = LAYER.pair()
     with torch.no_grad():
         before = ours(x)
-        ours.weight.data.mul_(2)
         ours.bias.data.mul_(2)
         assert torch.equal(ours(x), before)  # as the documentation says
         tt.forget(nn.Sequential(ours))
-        same(ours(x), 2 * before)
+        assert not torch.equal(ours(x), before)
+        same(tt.restore(copy.deepcopy(ours))(x), ours(x))
+
+
+def test_memory_that_was_given_back_is_not_taken_for_the_weights_that_lay_there(x: Tensor) -> None:
+    theirs, ours = LAYER.pair()
+    images = (x, x.contiguous(memory_format=torch.channels_last))
+    for turn in range(20):
+        for module in (theirs, ours):
+            module.weight.data = torch.full_like(module.weight, turn + 0.5)
+        image = images[turn % 3 > 0]  # two ways in which the weights are kept, in turns
+        with torch.no_grad():
+            same(ours(image), theirs(image))
+
+
+def test_weights_that_begin_at_zero_are_computed_with_as_others_are_once_they_are_others() -> None:
+    image = torch.randn(1, 32, 20, 20, requires_grad=True)
+    conv = tt.Conv2d(32, 32, 3, padding=1, bias=False)
+    nn.init.zeros_(conv.weight)
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            conv(image)
+    with torch.no_grad():
+        conv.weight.normal_()
+    expected = nn.functional.conv2d(image, conv.weight, padding=1)
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            torch.testing.assert_close(conv(image), expected, rtol=1e-4, atol=1e-4)
+    kept = weights.packed(conv.weight, None)._entries.values()
+    assert [entry.conv.built.choice.algorithm for entry in kept] == ["winograd"]
 
 
 def test_weights_made_in_inference_mode_are_looked_at_in_every_call(x: Tensor) -> None:
@@ -286,6 +332,14 @@ def test_mistakes_are_told_with_the_numbers_that_show_them() -> None:
     ):
         with torch.set_grad_enabled(grad), pytest.raises(ValueError, match=words):
             call()
+    with pytest.raises(TypeError, match=r"input: received ndarray; a torch\.Tensor is needed"):
+        conv(np.zeros((1, 6, 9, 9), np.float32))
+    with pytest.raises(ValueError, match="stride must be at least 1, received 0"):
+        tt.Conv2d(6, 8, 3, stride=0)
+    with pytest.raises(ValueError, match="dilation must be at least 1, received -1"):
+        tt.ConvTranspose1d(6, 8, 3, dilation=-1)
+    with pytest.raises(TypeError, match=r"stride must be an integer, received 1\.5"):
+        tt.conv2d(torch.zeros(1, 6, 9, 9), conv.weight, stride=1.5)
     with pytest.raises(ValueError, match=r"padding_mode: received 'mirror'; choose one of 'zeros'"):
         tt.Conv2d(6, 8, 3, padding_mode="mirror")
     with pytest.raises(ValueError, match=r"padding must be one of 'valid', 'same'.*received 'some'"):

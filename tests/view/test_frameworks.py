@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is first imported
 
 import numpy as np
 import pytest

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
 from collections.abc import Iterator
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is first imported
 
 import pytest
 import torch

@@ -28,8 +28,9 @@ _WORTH_IT = 0.9
 _ANY_SIZE = (28, 28)
 """The output for which ways of direct sums are compared: tiles of an image must be summed as the whole is."""
 
-_PACKED_BYTES_PER_CYCLE = 4
-"""At which a call packs weights: what such calls take beyond prepared ones, on twelve layers."""
+_PACKED_BYTES_PER_CYCLE, _STREAMED_BYTES_PER_CYCLE = 4.0, 2.2
+"""At which a call packs weights: what such calls take beyond prepared ones, on twelve layers; and where the packed ones
+are more than a core's cache, and so are written to memory and read from there again."""
 
 _REASONS = {
     "grouped": "groups are smaller than a vector; its lanes hold the channels of several",
@@ -139,8 +140,12 @@ def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
 
 def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs: bool) -> float:
     """Cycles that an image takes, with those for packing the weights where a call does that as well."""
-    weights = way.schedule.packed_elements(way.plan, math.prod(spec.kernel)) * spec.element_bytes if packs else 0
-    return _cycles(way, out_size) + weights / _PACKED_BYTES_PER_CYCLE
+    if not packs:
+        return _cycles(way, out_size)
+    weights = way.schedule.packed_elements(way.plan, math.prod(spec.kernel)) * spec.element_bytes
+    streams = weights > way.plan.target.l2_bytes
+    packing: float = weights / (_STREAMED_BYTES_PER_CYCLE if streams else _PACKED_BYTES_PER_CYCLE)
+    return _cycles(way, out_size) + packing
 
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:

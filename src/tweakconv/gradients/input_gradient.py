@@ -12,10 +12,7 @@ from tweakconv.compiler.target import Target
 from tweakconv.geometry.gradients import extended
 from tweakconv.gradients.layers import check_grad, fold, gradient_layer
 from tweakconv.layer import LayerConfig
-from tweakconv.planned import PlannedConv
-
-_IMAGES = 4
-"""From so many images on the time that packing the weights takes does not decide which schedule is fastest."""
+from tweakconv.planned import PlannedConv, packing_counts
 
 
 class PreparedInputGrad:
@@ -90,8 +87,13 @@ class PreparedInputGrad:
 
     def _planned(self, shape: tuple[int, ...]) -> PlannedConv:
         """The convolution that computes it, for gradients of a shape and weights that come at each call."""
-        few = self.input_shape[0] < _IMAGES
         self._conv = conv = PlannedConv(
-            self._backward, self.dtype, shape, self._target, algorithm=self._algorithm, packs=few, dtype=self.dtype
+            self._backward,
+            self.dtype,
+            shape,
+            self._target,
+            algorithm=self._algorithm,
+            packs=packing_counts(shape[0]),
+            dtype=self.dtype,
         )
         return conv

@@ -7,6 +7,7 @@ are (batch, channels, *spatial) and its weights (out, in, *kernel), as which Ker
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tweakconv import torch as operators
 from tweakconv.geometry import effective_kernel
 from tweakconv.geometry.padding import cuts, padding_per_axis
 from tweakconv.geometry.padding import pads as pads_of
 from tweakconv.keras.operation import Operation
 from tweakconv.ops.general import prepare
 from tweakconv.prepared import PreparedConv
+from tweakconv.torch import functional as operators
+from tweakconv.torch.changes import Seen, stamp
 from tweakconv.torch.functional import is_unobserved
 from tweakconv.torch.layout import DTYPES, is_computable
 
@@ -50,13 +52,10 @@ _ACTIVATIONS: dict[str | None, Any] = {
 
 
 class _Entry(NamedTuple):
-    """A prepared convolution, and the state of the tensors it was packed from.
-
-    As long as these are held, nothing else can come to lie where they lie.
-    """
+    """A prepared convolution, and the state of the tensors it was packed from."""
 
     stamp: object
-    held: tuple[Tensor, Tensor | None]
+    seen: Seen
     conv: PreparedConv
 
 
@@ -80,71 +79,65 @@ def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bia
 
 
 def _value(array: Any) -> Any:
+    if array is None or isinstance(array, Tensor):
+        return array
     return array.value if isinstance(array, keras.Variable) else array
 
 
 def _unwatched(memory: Memory, operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """The result alone."""
-    entry, stamp = memory.entries.get((operation, x.dtype)), _stamp(kernel, bias)
-    if entry is None or entry.stamp != stamp:
-        entry = _packed(operation, x, kernel, bias, stamp)
+    entry, now = memory.entries.get((operation, x.dtype)), stamp(kernel, bias)
+    if entry is None or entry.stamp != now or entry.seen.differs():
+        entry = _packed(operation, x, kernel, bias, now)
         if len(memory.entries) >= _MOST:
             memory.entries.clear()
         memory.entries[operation, x.dtype] = entry
-    return torch.from_numpy(entry.conv(x.detach().resolve_neg().numpy()))
+    return torch.from_numpy(entry.conv((x if _is_plain(x) else x.detach().resolve_neg()).numpy()))
 
 
-def _stamp(kernel: Tensor, bias: Tensor | None) -> object:
-    """What changes when a weight does, also in place; equal to nothing else where PyTorch does not count."""
-    try:
-        own = kernel.data_ptr(), kernel._version
-        return own if bias is None else (*own, bias.data_ptr(), bias._version)
-    except RuntimeError:  # made under torch.inference_mode
-        return object()
+def _is_plain(x: Tensor) -> bool:
+    return not (x.requires_grad or x.is_neg())
 
 
-def _packed(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None, stamp: object) -> _Entry:
-    held = kernel.detach(), None if bias is None else bias.detach()
-    weights = held[0].numpy().reshape(operation.kernel_shape(tuple(kernel.shape)))
-    addends = None if held[1] is None else held[1].numpy()
+def _packed(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None, now: object) -> _Entry:
+    seen = Seen((kernel, bias))
+    weights = kernel.detach().numpy().reshape(operation.kernel_shape(tuple(kernel.shape)))
+    addends = None if bias is None else bias.detach().numpy()
     shape = tuple(x.shape)
     tweaks = operation.tweaks(operation.channels(shape))
     conv = prepare(operation.rank, weights, addends, shape, tweaks, None, None, "auto", False)
-    return _Entry(stamp, held, conv)
+    return _Entry(now, seen, conv)
 
 
 def _watched(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """Through the operators that PyTorch differentiates and compiles, and that send other devices elsewhere."""
     rank, last = operation.rank, operation.channels_last
     images = x.permute(0, rank + 1, *range(1, rank + 1)) if last else x
-    kernel_size = tuple(kernel.shape[:rank])
     if operation.padding_mode == "constant":
-        images, operation = _surrounded(images, operation, kernel_size)
-    weight = kernel.reshape(operation.kernel_shape(tuple(kernel.shape))).permute(rank + 1, rank, *range(rank))
-    tweaks = operation.tweaks(images.shape[1])
-    if tweaks.transposed:
-        y = getattr(operators, f"conv_transpose{rank}d")(
-            images,
-            weight,
-            bias,
-            tweaks.strides,
-            _cuts(operation, kernel_size),
-            groups=tweaks.groups,
-            dilation=tweaks.dilation_rate,
-        )
-    else:
-        y = getattr(operators, f"conv{rank}d")(
-            images,
-            weight,
-            bias,
-            tweaks.strides,
-            tweaks.padding,
-            tweaks.dilation_rate,
-            tweaks.groups,
-            padding_mode=_THEIR_MODES[operation.padding_mode],
-        )
-    activated: Tensor = _ACTIVATIONS[operation.activation](y)
+        images, operation = _surrounded(images, operation, tuple(kernel.shape[:rank]))
+    weight = kernel
+    if operation.kind == "depthwise":
+        weight = kernel.reshape(operation.kernel_shape(tuple(kernel.shape)))
+    weight = weight.permute(rank + 1, rank, *range(rank))
+    call = _call(operation, images.shape[1], kernel.shape[:rank])
+    activated: Tensor = _ACTIVATIONS[operation.activation](operators.convolve(images, weight, bias, call))
     return activated.permute(0, *range(2, rank + 2), 1) if last else activated
+
+
+def _call(operation: Operation, channels: int, kernel: Sequence[int]) -> operators.Call:
+    """The same in PyTorch's words."""
+    known = _known_call.__wrapped__ if torch.compiler.is_compiling() else _known_call
+    return known(operation, channels, tuple(kernel))
+
+
+@lru_cache(maxsize=1024)
+def _known_call(operation: Operation, channels: int, kernel: tuple[int, ...]) -> operators.Call:
+    tweaks = operation.tweaks(channels)
+    padding = _cuts(operation, kernel) if tweaks.transposed else tweaks.padding
+    mode = _THEIR_MODES[operation.padding_mode]
+    return operators.Call(
+        operation.rank, tweaks.strides, padding, tweaks.dilation_rate, tweaks.groups, mode, transposed=tweaks.transposed
+    )
 
 
 @lru_cache(maxsize=1024)

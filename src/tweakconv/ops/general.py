@@ -86,8 +86,8 @@ def _key(
 def _exact(value: Any) -> Any:
     """A value with its type, and those of its parts, where that does not go without saying."""
     kind = type(value)
-    if kind is tuple:
-        return tuple(map(_exact, value))
+    if kind is tuple or kind is list:
+        return kind, *map(_exact, value)
     return value if kind is int or kind is str or value is None else (kind, value)
 
 

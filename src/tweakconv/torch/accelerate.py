@@ -54,8 +54,7 @@ def accelerate(model: Model, *, fuse: bool = True) -> Model:
     ...     print(torch.allclose(tweakconv.torch.accelerate(model)(x), expected, atol=1e-6))
     True
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model: received {type(model).__name__}; a torch.nn.Module is needed")
+    _check(model)
     for module in model.modules():
         if type(module) in _OURS:
             module.__class__ = _OURS[type(module)]
@@ -78,6 +77,8 @@ def restore(model: Model) -> Model:
 
     Raises
     ------
+    TypeError
+        For what is not a module.
     ValueError
         Where a convolution has a padding that PyTorch's does not; the model is left as it is.
 
@@ -90,6 +91,7 @@ def restore(model: Model) -> Model:
       (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))
     )
     """
+    _check(model)
     for name, module in model.named_modules():
         if type(module) in CLASSES and not _is_theirs(module):
             raise ValueError(
@@ -101,6 +103,11 @@ def restore(model: Model) -> Model:
         if type(module) in CLASSES:
             module.__class__ = CLASSES[type(module)]
     return model
+
+
+def _check(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: received {type(model).__name__}; a torch.nn.Module is needed")
 
 
 def _is_theirs(module: nn.Module) -> bool:

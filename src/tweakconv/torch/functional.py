@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-from torch import _C, Tensor
+from torch import _C, Tensor, fx
 from torch.autograd import forward_ad
-from torch.nn import Parameter
 
 from tweakconv.geometry import PaddingLike
 from tweakconv.torch import native, operators
 from tweakconv.torch.layout import is_computable
+from tweakconv.torch.quiet import are_plain, is_quiet, wants_gradient
 from tweakconv.torch.tweaks import Tweaks, checked_mode, cuts_of, numbers_per_axis, pads_of
 from tweakconv.torch.weights import packed
 
@@ -206,38 +207,20 @@ def conv_transpose3d(
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, call: Call) -> Tensor:
     """Convolve: at once where only the result matters, through the registered operators where anything watches."""
-    if is_unobserved(x, weight, bias) and is_computable(x, weight, bias):
-        if x.dim() == call.rank + 2:
-            return packed(weight, bias).bind(x, (weight, bias), call, resolve).run(x)
+    if is_quiet() and are_plain(x, weight, bias) and is_computable(x, weight, bias):
         if x.dim() == call.rank + 1:
-            return convolve(x[None], weight, bias, call)[0]
+            return convolve(x.unsqueeze(0), weight, bias, call).squeeze(0)
+        if not wants_gradient(x, weight, bias):
+            if x.dim() == call.rank + 2:
+                return packed(weight, bias).bind(x, (weight, bias), call, resolve).run(x)
+        elif call.padding_mode == "zeros":
+            return operators.recorded(x, weight, bias, _resolved(call, x.shape, weight.shape))
     return _observed(x, weight, bias, call)
 
 
 def is_unobserved(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     """Whether no graph is recorded and nothing else is at work either: only the result of a call matters."""
-    return (
-        is_quiet()
-        and type(x) is Tensor
-        and type(weight) in _PLAIN
-        and not (
-            torch.is_grad_enabled()
-            and (x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad))
-        )
-    )
-
-
-def is_quiet() -> bool:
-    """Whether no compiler, tracer, mode or transform of PyTorch's is at work."""
-    return not (
-        torch.compiler.is_compiling()
-        or _C._len_torch_dispatch_stack()
-        or _C._len_torch_function_stack()
-        or _C._functorch.peek_interpreter_stack() is not None
-        or _C._get_tracing_state() is not None
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
-    )
+    return is_quiet() and are_plain(x, weight, bias) and not wants_gradient(x, weight, bias)
 
 
 def resolve(call: Hashable, x: Tensor, weight: Tensor) -> Tweaks:
@@ -249,15 +232,25 @@ def resolve(call: Hashable, x: Tensor, weight: Tensor) -> Tweaks:
         Where the channels or the axes of input and weight do not go together.
     """
     assert isinstance(call, Call)
-    rank, kernel = call.rank, weight.shape[2:]
-    _check(call, x, weight)
-    strides, dilation = (numbers_per_axis(numbers, rank) for numbers in (call.stride, call.dilation))
+    return _tweaks(call, x.shape, weight.shape)
+
+
+def _tweaks(call: Call, shape: torch.Size, weight_shape: torch.Size) -> Tweaks:
+    """The same for shapes, whose sizes may be symbols."""
+    rank, kernel = call.rank, weight_shape[2:]
+    _check(call, shape, weight_shape)
+    strides = numbers_per_axis("stride", call.stride, rank, at_least=1)
+    dilation = numbers_per_axis("dilation", call.dilation, rank, at_least=1)
     if call.transposed:
-        extras = numbers_per_axis(call.output_padding, rank)
+        extras = numbers_per_axis("output_padding", call.output_padding, rank, at_least=0)
         cuts = cuts_of(call.padding, kernel, strides, dilation, extras)
         return Tweaks(strides, cuts, dilation, call.groups, transposed=True)
-    pads = pads_of(call.padding, x.shape[2:], kernel, strides, dilation)
+    pads = pads_of(call.padding, shape[2:], kernel, strides, dilation)
     return Tweaks(strides, pads, dilation, call.groups, padding_mode=checked_mode(call.padding_mode))
+
+
+_resolved = lru_cache(maxsize=1024)(_tweaks)
+"""The same again, remembered, where all sizes are numbers."""
 
 
 def plain(numbers: Any) -> Any:
@@ -304,6 +297,9 @@ def _transposed(
 
 def _observed(x: Tensor, weight: Tensor, bias: Tensor | None, call: Call) -> Tensor:
     """Through the dispatcher, for autograd, ``torch.func``, ``torch.compile`` and the like to see."""
+    for name, given in (("input", x), ("weight", weight)):
+        if not isinstance(given, Tensor | fx.Proxy):
+            raise TypeError(f"{name}: received {type(given).__name__}; a torch.Tensor is needed")
     if x.dim() == call.rank + 1:
         return _observed(x.unsqueeze(0), weight, bias, call).squeeze(0)
     tweaks = resolve(call, x, weight)
@@ -320,20 +316,19 @@ def _observed(x: Tensor, weight: Tensor, bias: Tensor | None, call: Call) -> Ten
     return operators.convolution(x, weight, bias, tweaks)
 
 
-def _check(call: Call, x: Tensor, weight: Tensor) -> None:
+def _check(call: Call, shape: torch.Size, weight_shape: torch.Size) -> None:
     """Refuse, with words, tensors that do not go together."""
     rank, groups = call.rank, call.groups
-    if weight.dim() != rank + 2 or x.dim() != rank + 2:
+    if len(weight_shape) != rank + 2 or len(shape) != rank + 2:
         raise ValueError(
-            f"input, weight: received shapes {tuple(x.shape)} and {tuple(weight.shape)}; {rank + 2} axes are needed: "
-            f"(batch, channels) and {rank} of space, (out channels, channels / groups) and {rank} of the kernel"
+            f"input, weight: received shapes {tuple(shape)} and {tuple(weight_shape)}; {rank + 2} axes are needed: "
+            f"(batch, channels) and {rank} of space, (out channels, channels / groups) and {rank} of the kernel; "
+            "the batch may be missing"
         )
-    takes = weight.shape[0] if call.transposed else weight.shape[1] * groups
-    if x.shape[1] != takes:
+    takes = weight_shape[0] if call.transposed else weight_shape[1] * groups
+    # Where TorchScript traces, sizes are tensors that are not to be looked at.
+    if not isinstance(shape[1], Tensor) and shape[1] != takes:
         raise ValueError(
-            f"input: received shape {tuple(x.shape)}, which has {x.shape[1]} channels; the weight of shape "
-            f"{tuple(weight.shape)} takes {takes} with groups={groups}"
+            f"input: received shape {tuple(shape)}, which has {shape[1]} channels; the weight of shape "
+            f"{tuple(weight_shape)} takes {takes} with groups={groups}"
         )
-
-
-_PLAIN = (Tensor, Parameter)

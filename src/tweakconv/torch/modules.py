@@ -14,7 +14,7 @@ from torch.nn.common_types import _size_1_t, _size_2_t, _size_3_t
 from tweakconv.geometry import PaddingLike
 from tweakconv.geometry.padding import padding_per_axis
 from tweakconv.torch.functional import Call, convolve, plain
-from tweakconv.torch.tweaks import checked_mode, numbers_per_axis
+from tweakconv.torch.tweaks import checked_mode, numbers_per_axis, spread
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
@@ -276,6 +276,7 @@ class ConvTranspose1d(_ConvTranspose, nn.ConvTranspose1d):
             device=device,
             dtype=dtype,
         )
+        _check_numbers(self)
         self.padding = _plainest(padding, 1, transposed=True)
 
 
@@ -332,6 +333,7 @@ class ConvTranspose2d(_ConvTranspose, nn.ConvTranspose2d):
             device=device,
             dtype=dtype,
         )
+        _check_numbers(self)
         self.padding = _plainest(padding, 2, transposed=True)
 
 
@@ -388,11 +390,13 @@ class ConvTranspose3d(_ConvTranspose, nn.ConvTranspose3d):
             device=device,
             dtype=dtype,
         )
+        _check_numbers(self)
         self.padding = _plainest(padding, 3, transposed=True)
 
 
 def _set_padding(module: Any, padding: PaddingLike, padding_mode: str) -> None:
-    """Set the padding in PyTorch's own form where it has one."""
+    """Set the padding in PyTorch's own form where it has one, and check what goes with it."""
+    _check_numbers(module)
     module.padding, module.padding_mode = _plainest(padding, module._rank), padding_mode
     if not isinstance(module.padding, str):
         # What code that pads for itself asks a convolution for: both ends of the last axis first.
@@ -400,10 +404,15 @@ def _set_padding(module: Any, padding: PaddingLike, padding_mode: str) -> None:
         module._reversed_padding_repeated_twice = [pad for pair in reversed(pairs) for pad in pair]
 
 
+def _check_numbers(module: Any) -> None:
+    """Refuse at once what PyTorch would at the first call."""
+    for name in ("kernel_size", "stride", "dilation"):
+        numbers_per_axis(name, getattr(module, name), module._rank, at_least=1)
+
+
 def _plainest(padding: PaddingLike, rank: int, *, transposed: bool = False) -> Any:
     """A checked padding as PyTorch keeps it, a name or a number for each axis; pairs where that does not say it."""
-    spread = padding if isinstance(padding, str) else numbers_per_axis(plain(padding), rank)
-    each = padding_per_axis(spread, rank, transposed=transposed)
+    each = padding_per_axis(spread(plain(padding), rank), rank, transposed=transposed)
     pairs = [pair for pair in each if not isinstance(pair, str)]
     if not pairs:
         return each[0]

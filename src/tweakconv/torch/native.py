@@ -15,9 +15,13 @@ from torch.nn import functional as F
 import tweakconv as tc
 from tweakconv.geometry.padding import extend
 from tweakconv.gradients import PreparedKernelGrad
+from tweakconv.torch.anew import run_anew
 from tweakconv.torch.layout import in_order, is_computable, like, prefers_channels_last, to_last
 from tweakconv.torch.tweaks import Pairs, Tweaks
 from tweakconv.torch.weights import packed
+
+_FEW = 1 << 12
+"""Numbers in a kernel up to which calls take longer than what they do."""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks, *, keep: bool) -> Tensor:
@@ -29,7 +33,9 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks, *, 
         Whether what is packed from the weights may serve until PyTorch counts a change of them.
     """
     if is_computable(x, weight, bias):
-        return packed(weight, bias).bind(x, (weight, bias), tweaks, _as_it_is, keep=keep).run(x)
+        if not keep:
+            return run_anew(x, weight, bias, tweaks)
+        return packed(weight, bias).bind(x, (weight, bias), tweaks, _as_it_is).run(x)
     y = by_torch(x, weight, bias, tweaks)
     return in_order(y, channels_last=prefers_channels_last(x, weight))
 
@@ -39,12 +45,14 @@ def kernel_grad(x: Tensor, grad: Tensor, kernel: Sequence[int], tweaks: Tweaks) 
     channels_last = prefers_channels_last(x, grad)
     if not is_computable(x, grad, None):
         return in_order(_kernel_grad_by_torch(x, grad, kernel, tweaks), channels_last=channels_last)
-    into = to_last(len(kernel)) if channels_last else tuple(range(x.dim()))
-    arrays = [in_order(tensor.detach(), channels_last=channels_last).permute(into).numpy() for tensor in (x, grad)]
+    inputs, grads = (in_order(tensor.detach(), channels_last=channels_last).numpy() for tensor in (x, grad))
+    if channels_last:
+        into = to_last(len(kernel))
+        inputs, grads = inputs.transpose(into), grads.transpose(into)
     shape = (*kernel, x.shape[1] // tweaks.groups, grad.shape[1])
     of_kernel = torch.empty(shape, dtype=x.dtype)
-    kernel_grad = _prepared_kernel_grad(shape, (1, *arrays[0].shape[1:]), tweaks, channels_last, x.dtype)
-    kernel_grad(arrays[0], arrays[1], of_kernel.numpy())
+    kernel_grad = _prepared_kernel_grad(shape, (1, *inputs.shape[1:]), tweaks, channels_last, x.dtype)
+    kernel_grad(inputs, grads, of_kernel.numpy())
     return _as_weight(of_kernel, channels_last=channels_last)
 
 
@@ -74,6 +82,8 @@ def _as_weight(kernel: Tensor, *, channels_last: bool) -> Tensor:
     """
     *spatial, share, out = kernel.shape
     weight = like(kernel, (out, share, *spatial), channels_last=channels_last)
+    if kernel.numel() <= _FEW:
+        return weight.copy_(kernel.permute(-1, -2, *range(len(spatial))))
     by_out = kernel.reshape(-1, out).t()
     if channels_last:
         weight.permute(to_last(len(spatial))).view(out, -1).copy_(by_out)

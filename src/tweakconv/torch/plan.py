@@ -11,11 +11,11 @@ from torch import Tensor, fx, nn
 from torch.nn.modules import module as nn_module
 from torch.utils import _pytree as pytree
 
-from tweakconv.torch.functional import is_quiet
 from tweakconv.torch.fused import FusedConv
 from tweakconv.torch.fusion import depends_on_strides, fuse, is_hooked, reshape_views
 from tweakconv.torch.layout import in_order
 from tweakconv.torch.modules import CLASSES
+from tweakconv.torch.quiet import is_quiet
 
 _MOST_TRACES = 8
 """Ways to call a model, with which arguments, that are kept traced."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from tweakconv.geometry import PaddingLike, effective_kernel
+from tweakconv.geometry.arguments import is_per_axis, per_axis
 from tweakconv.geometry.axis import outputs
 from tweakconv.geometry.padding import cuts, padding_per_axis, pads
 
@@ -40,18 +41,22 @@ class Tweaks(NamedTuple):
     padding_mode: str = "zeros"
 
 
-def numbers_per_axis(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
+def numbers_per_axis(name: str, value: int | Sequence[int], rank: int, *, at_least: int) -> tuple[int, ...]:
     """One number for each axis; PyTorch also takes a sequence of a single one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no whole number, or less than it may be, or as many as there are no axes.
 
     Examples
     --------
-    >>> numbers_per_axis(2, 2), numbers_per_axis([3], 2), numbers_per_axis((1, 2), 2)
-    ((2, 2), (3, 3), (1, 2))
+    >>> [numbers_per_axis("stride", stride, 2, at_least=1) for stride in (2, [3], (1, 2))]
+    [(2, 2), (3, 3), (1, 2)]
     """
-    if isinstance(value, int):
-        return (value,) * rank
-    each = tuple(value)
-    return each * rank if len(each) == 1 else each
+    if is_per_axis(value) and len(value) == 1:
+        return per_axis(name, value[0], rank, at_least=at_least)
+    return per_axis(name, value, rank, at_least=at_least)
 
 
 def checked_mode(padding_mode: str) -> str:
@@ -79,7 +84,7 @@ def pads_of(
     (((0, 1), (2, 2)), ((1, 1), (1, 1)))
     """
     rank = len(kernel)
-    each = padding_per_axis(_spread(padding, rank), rank)
+    each = padding_per_axis(spread(padding, rank), rank)
     spans = [effective_kernel(taps, apart) for taps, apart in zip(kernel, dilation, strict=True)]
     return tuple(pads(*axis) for axis in zip(each, size, spans, strides, strict=True))
 
@@ -99,7 +104,7 @@ def cuts_of(
     (((1, 1), (1, 0)), ((0, 1), (0, 1)))
     """
     rank = len(kernel)
-    each = padding_per_axis(_spread(padding, rank), rank, transposed=True)
+    each = padding_per_axis(spread(padding, rank), rank, transposed=True)
     # By name PyTorch has no transposed padding: these are Keras', where no output padding is not one of 0.
     extras = [extra or None for extra in output_padding] if isinstance(padding, str) else output_padding
     spans = [effective_kernel(taps, apart) for taps, apart in zip(kernel, dilation, strict=True)]
@@ -127,6 +132,6 @@ def size_of(size: Sequence[int], kernel: Sequence[int], tweaks: Tweaks) -> list[
     ]
 
 
-def _spread(padding: PaddingLike, rank: int) -> PaddingLike:
+def spread(padding: PaddingLike, rank: int) -> PaddingLike:
     """PyTorch takes a sequence of one number for every axis."""
     return padding if isinstance(padding, str | int) or len(padding) != 1 else [*padding] * rank

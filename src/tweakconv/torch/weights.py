@@ -1,10 +1,8 @@
 """Packed weights, kept for as long as the tensors they were packed from live and stay as they are.
 
 A call that has been made before looks up what it needs by the shape and strides of its input, and runs. Whether a
-weight has changed is asked at every call, of where it lies and of the version that PyTorch counts up with every change
-in place: an optimiser's step, ``load_state_dict`` and ``weight.data = ...`` are noticed. What PyTorch does not count is
-not: a change through ``weight.data`` (``weight.data.add_(1)``), through ``weight.detach().numpy()``, or through memory
-that is shared with another process. `forget` is for those.
+weight has changed is asked at every call (`tweakconv.torch.changes`); `forget` is for changes that this does not see,
+of a few numbers through ``weight.data``, say.
 """
 
 from __future__ import annotations
@@ -18,11 +16,13 @@ import torch
 from torch import Tensor
 
 import tweakconv as tc
+from tweakconv.arrays import FloatArray
+from tweakconv.compiler.choose import is_whole
 from tweakconv.prepared import PreparedConv
+from tweakconv.torch.changes import Seen, Tensors, stamp
 from tweakconv.torch.layout import is_readable, kernel_axes, memory_format, prefers_channels_last, to_last
 from tweakconv.torch.tweaks import Tweaks
 
-Tensors: TypeAlias = tuple[Tensor | None, ...]
 Resolve: TypeAlias = Callable[[Hashable, Tensor, Tensor], Tweaks]
 
 _MOST_CALLS = 64
@@ -30,6 +30,9 @@ _MOST_CALLS = 64
 
 _MOST_PREPARED = 8
 """Ways to use one weight that are kept packed: by its geometry, by the order of its inputs."""
+
+Run: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], object]
+"""Takes input, result and residual as arrays."""
 
 
 class After(NamedTuple):
@@ -41,14 +44,39 @@ class After(NamedTuple):
 
 
 class _Entry:
-    """A prepared convolution, and the state of the tensors that it was packed from."""
+    """A prepared convolution, and the state of the tensors that it was packed from.
 
-    def __init__(self, conv: PreparedConv, stamp: object) -> None:
-        self.conv, self.stamp = conv, stamp
+    Attributes
+    ----------
+    form
+        Shape and strides of the weight, and whether there is a bias.
+    whole : bool
+        Whether the weights were whole numbers, such as the zeros that some layers begin with: that rules Winograd out.
+    """
+
+    def __init__(self, conv: PreparedConv, weight: Tensor, bias: Tensor | None) -> None:
+        self.conv = conv
+        self.stamp: object = None
+        self.seen = Seen()
+        self.form, self.whole = _form(weight, bias), is_whole(weight.detach().numpy())
+
+    def is_of(self, stamp: object) -> bool:
+        """Whether the tensors are as they were."""
+        return self.stamp == stamp and not self.seen.differs()
+
+    def packed_anew(self, weight: Tensor, bias: Tensor | None) -> PreparedConv | None:
+        """The convolution with other weights; None where another would be prepared for them."""
+        if self.form != _form(weight, bias) or (self.whole and not is_whole(weight.detach().numpy())):
+            return None
+        return self.conv.with_kernel(*arrays(weight, bias))
+
+    def note(self, tensors: Tensors, stamp: object) -> None:
+        """Remember of which state of which tensors this is."""
+        self.seen, self.stamp = Seen(tensors), stamp
 
 
-class Bound(NamedTuple):
-    """What calls with inputs of one shape and strides have in common.
+class Way(NamedTuple):
+    """How tensors of one shape and strides are handed over.
 
     Attributes
     ----------
@@ -62,15 +90,26 @@ class Bound(NamedTuple):
         Whether pixels (of channels_first) or channels lie apart, so that the input is copied.
     """
 
-    entry: _Entry
     shape: tuple[int, ...]
     into: tuple[int, ...] | None
     order: torch.memory_format
     copies: bool
 
-    def run(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """Convolve an input of that shape; `residual`, of the result's, is added before the activation."""
-        entry, shape, into, order, copies = self
+    @classmethod
+    def of(cls, x: Tensor, conv: PreparedConv, *, channels_last: bool) -> Way:
+        """The way of an input through a convolution."""
+        rank, layer = x.dim() - 2, conv.layer
+        out_size = layer.geometry(tuple(x.shape[2:])).output_size
+        return cls(
+            (x.shape[0], layer.out_channels, *out_size),
+            to_last(rank) if channels_last else None,
+            memory_format(rank, channels_last=channels_last),
+            copies=not is_readable(x, channels_last=channels_last),
+        )
+
+    def run(self, conv: Run, x: Tensor, residual: Tensor | None) -> Tensor:
+        """What a convolution makes of an input; `residual`, of the result's shape, is added before the activation."""
+        shape, into, order, copies = self
         if x.requires_grad:
             x = x.detach()
         if copies:
@@ -81,8 +120,19 @@ class Bound(NamedTuple):
         if into is not None:
             array, out = array.transpose(into), out.transpose(into)
             addends = None if addends is None else addends.transpose(into)
-        entry.conv(array, out, addends)
+        conv(array, out, addends)
         return y
+
+
+class Bound(NamedTuple):
+    """What calls with inputs of one shape and strides have in common."""
+
+    entry: _Entry
+    way: Way
+
+    def run(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """Convolve an input of that shape; `residual`, of the result's, is added before the activation."""
+        return self.way.run(self.entry.conv, x, residual)
 
 
 class Packed:
@@ -100,10 +150,9 @@ class Packed:
         self._fold, self._after = fold, after
         self._bound: dict[object, Bound] = {}
         self._entries: dict[object, _Entry] = {}
-        self._held: Tensors = ()
         self._lock = threading.Lock()
 
-    def bind(self, x: Tensor, tensors: Tensors, call: Hashable, resolve: Resolve, *, keep: bool = True) -> Bound:
+    def bind(self, x: Tensor, tensors: Tensors, call: Hashable, resolve: Resolve) -> Bound:
         """What convolves `x`, ready to run.
 
         Parameters
@@ -115,8 +164,6 @@ class Packed:
             The convolution in whatever words the caller has for it.
         resolve : callable
             From these words, the input and the weight to the `Tweaks`; asked when a call is new.
-        keep : bool
-            Whether what was packed before will do, where PyTorch has counted no change since.
 
         Returns
         -------
@@ -124,9 +171,9 @@ class Packed:
             Whose result is in the order of the input or of the weight: channels_last where either is.
         """
         bound = self._bound.get((x.shape, x.stride(), x.dtype, call))
-        stamp = _stamp(tensors) if keep else object()
-        if bound is None or bound.entry.stamp != stamp:
-            return self._bind(x, tensors, call, resolve, stamp)
+        now = stamp(*tensors)
+        if bound is None or not (bound.entry.is_of(now) or self._repack(bound.entry, tensors, now)):
+            return self._bind(x, tensors, call, resolve, now)
         return bound
 
     def forget(self) -> None:
@@ -134,37 +181,33 @@ class Packed:
         with self._lock:
             self._bound.clear()
             self._entries.clear()
-            self._held = ()
 
-    def _bind(self, x: Tensor, tensors: Tensors, call: Hashable, resolve: Resolve, stamp: object) -> Bound:
-        """What a call needs that is new, or whose weights have changed."""
+    def _repack(self, entry: _Entry, tensors: Tensors, now: object) -> bool:
+        """Keep weights that have changed in place of those before, if the same convolution computes with them."""
+        with self._lock:
+            conv = entry.packed_anew(*self._fold(*tensors))
+            if conv is None:
+                return False
+            entry.conv = conv
+            entry.note(tensors, now)
+            return True
+
+    def _bind(self, x: Tensor, tensors: Tensors, call: Hashable, resolve: Resolve, now: object) -> Bound:
+        """What a call needs that is new."""
         with self._lock:
             weight, bias = self._fold(*tensors)
             tweaks = resolve(call, x, weight)
             channels_last = prefers_channels_last(x, weight)
             key = (tweaks, channels_last, x.dtype)
             entry = self._entries.get(key)
-            if entry is None or entry.stamp != stamp:
-                conv = None if entry is None else entry.conv
-                conv = _pack(conv, weight, bias, x.shape, tweaks, self._after, channels_last=channels_last)
+            if entry is None or not entry.is_of(now):
+                conv = prepare(weight, bias, x.shape, tweaks, self._after, channels_last=channels_last)
                 if len(self._entries) >= _MOST_PREPARED or len(self._bound) >= _MOST_CALLS:
                     self._bound.clear()
                     self._entries.clear()
-                if entry is None or self._entries.get(key) is not entry:
-                    entry = self._entries[key] = _Entry(conv, stamp)
-                else:
-                    entry.conv, entry.stamp = conv, stamp
-                # As long as these lie where they lie, nothing else can come to lie there.
-                self._held = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
-            rank, layer = len(tweaks.strides), entry.conv.layer
-            out_size = layer.geometry(tuple(x.shape[2:])).output_size
-            bound = Bound(
-                entry,
-                (x.shape[0], layer.out_channels, *out_size),
-                to_last(rank) if channels_last else None,
-                memory_format(rank, channels_last=channels_last),
-                copies=not is_readable(x, channels_last=channels_last),
-            )
+                entry = self._entries[key] = _Entry(conv, weight, bias)
+                entry.note(tensors, now)
+            bound = Bound(entry, Way.of(x, entry.conv, channels_last=channels_last))
             self._bound[(x.shape, x.stride(), x.dtype, call)] = bound
             return bound
 
@@ -187,7 +230,7 @@ def packed(weight: Tensor, bias: Tensor | None) -> Packed:
 def forget(module: torch.nn.Module) -> None:
     """Pack the weights of a module's convolutions anew when they are next used.
 
-    To be called after a change that PyTorch does not count, such as ``weight.data.add_(1)``.
+    To be called after a change of a few numbers that PyTorch does not count, such as ``weight.data[0] = 1``.
 
     Parameters
     ----------
@@ -197,13 +240,13 @@ def forget(module: torch.nn.Module) -> None:
     Examples
     --------
     >>> import torch, tweakconv.torch
-    >>> conv = tweakconv.torch.Conv2d(1, 1, 1, bias=False)
+    >>> conv = tweakconv.torch.Conv2d(1, 64, 1)
     >>> with torch.no_grad():
     ...     before = conv(torch.ones(1, 1, 1, 1))
-    ...     _ = conv.weight.data.mul_(2)
+    ...     conv.bias.data[5] += 1
     ...     tweakconv.torch.forget(conv)
-    ...     print(torch.equal(conv(torch.ones(1, 1, 1, 1)), 2 * before))
-    True
+    ...     print((conv(torch.ones(1, 1, 1, 1)) - before).sum().round())
+    tensor(1.)
     """
     parameters = {id(tensor) for tensor in module.parameters()}
     for key, (_, kept, _) in list(_known.items()):
@@ -219,19 +262,17 @@ def _as_they_are(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | 
     return weight, bias
 
 
-def _stamp(tensors: Tensors) -> object:
-    """What changes when one of the tensors does; equal to nothing where there is no telling."""
-    try:
-        return [
-            None if tensor is None else (tensor.data_ptr(), tensor._version, tensor.shape, tensor.stride())
-            for tensor in tensors
-        ]
-    except RuntimeError:  # tensors made under torch.inference_mode have no version
-        return object()
+def _form(weight: Tensor, bias: Tensor | None) -> object:
+    return weight.shape, weight.stride(), bias is None
 
 
-def _pack(
-    conv: PreparedConv | None,
+def arrays(weight: Tensor, bias: Tensor | None) -> tuple[FloatArray, FloatArray | None]:
+    """Weight and bias as tweakconv takes them."""
+    kernel: FloatArray = weight.detach().permute(kernel_axes(weight.dim() - 2)).numpy()
+    return kernel, None if bias is None else bias.detach().numpy()
+
+
+def prepare(
     weight: Tensor,
     bias: Tensor | None,
     shape: tuple[int, ...],
@@ -240,12 +281,9 @@ def _pack(
     *,
     channels_last: bool,
 ) -> PreparedConv:
-    """A prepared convolution with these weights; `conv` is the one with those before, where there was one."""
+    """A prepared convolution with these weights."""
     rank = len(tweaks.strides)
-    kernel = weight.detach().permute(kernel_axes(rank)).numpy()
-    addends = None if bias is None else bias.detach().numpy()
-    if conv is not None and conv.layer.kernel_shape == kernel.shape:
-        return conv.with_kernel(kernel, addends)
+    kernel, addends = arrays(weight, bias)
     arguments: dict[str, Any] = after._asdict()
     if not tweaks.transposed:
         arguments["padding_mode"] = tweaks.padding_mode

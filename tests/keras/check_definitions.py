@@ -1,27 +1,20 @@
-"""Keras' own layers say what transposed, causal, depthwise and separable convolutions are."""
+"""Keras' own layers say what transposed, causal, depthwise and separable convolutions are.
+
+On JAX alone, whose backend hands over the pads as they are; PyTorch's cannot pad one side alone.
+"""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 import tweakconv as tc
 
 
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras over JAX, whose backend hands JAX the pads as they are; PyTorch's cannot pad one side alone."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    import keras  # noqa: PLC0415 - takes seconds to import
-
-    assert keras.backend.backend() == "jax"
-    return keras
-
-
-def kerased(keras: Any, layer: Any, x: Any, *weights: Any) -> Any:
+def kerased(layer: Any, x: Any, *weights: Any) -> Any:
     """What a layer of Keras makes of an input, in float64."""
     layer.build(x.shape)
     layer.set_weights(weights)
@@ -44,7 +37,7 @@ TRANSPOSED = [
 @pytest.mark.parametrize(("kernel", "stride", "rate", "padding", "extra"), TRANSPOSED)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_transposed_convolutions_are_those_of_keras(
-    rank: int, kernel: int, stride: int, rate: int, padding: str, extra: int | None, keras: Any
+    rank: int, kernel: int, stride: int, rate: int, padding: str, extra: int | None
 ) -> None:
     rng = np.random.default_rng(1)
     sizes = (5, 4, 3)[:rank]
@@ -54,7 +47,7 @@ def test_transposed_convolutions_are_those_of_keras(
     layer = getattr(keras.layers, f"Conv{rank}DTranspose")(
         4, kernel, strides=stride, padding=padding, output_padding=extra, dilation_rate=rate
     )
-    theirs = kerased(keras, layer, x, weights, bias)
+    theirs = kerased(layer, x, weights, bias)
     arguments = {"strides": stride, "padding": padding, "output_padding": extra, "dilation_rate": rate}
     ours = getattr(tc, f"conv{rank}d_transpose")(x, weights, bias, **arguments)
     assert ours.shape == theirs.shape
@@ -63,19 +56,19 @@ def test_transposed_convolutions_are_those_of_keras(
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
 @pytest.mark.parametrize(("stride", "rate"), [(1, 1), (2, 1), (1, 3)])
-def test_one_dimensional_convolutions_are_those_of_keras(stride: int, rate: int, padding: str, keras: Any) -> None:
+def test_one_dimensional_convolutions_are_those_of_keras(stride: int, rate: int, padding: str) -> None:
     rng = np.random.default_rng(2)
     x, weights = rng.standard_normal((2, 14, 6)).astype(np.float32), rng.standard_normal((4, 3, 8)).astype(np.float32)
     bias = rng.standard_normal(8).astype(np.float32)
     layer = keras.layers.Conv1D(8, 4, strides=stride, padding=padding, dilation_rate=rate, groups=2, activation="silu")
     ours = tc.conv1d(x, weights, bias, stride, padding, rate, groups=2, activation="silu")
-    np.testing.assert_allclose(ours, kerased(keras, layer, x, weights, bias), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours, kerased(layer, x, weights, bias), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("stride", "rate"), [(1, 1), (2, 1), (1, 2)])
 def test_three_dimensional_depthwise_and_separable_convolutions_are_those_of_keras(
-    stride: int, rate: int, padding: str, keras: Any
+    stride: int, rate: int, padding: str
 ) -> None:
     rng = np.random.default_rng(3)
 
@@ -84,14 +77,14 @@ def test_three_dimensional_depthwise_and_separable_convolutions_are_those_of_ker
 
     tweaks = {"strides": stride, "padding": padding, "dilation_rate": rate}
     volume, weights, bias = draw(2, 5, 6, 7, 3), draw(3, 2, 3, 3, 4), draw(4)
-    theirs = kerased(keras, keras.layers.Conv3D(4, (3, 2, 3), **tweaks), volume, weights, bias)
+    theirs = kerased(keras.layers.Conv3D(4, (3, 2, 3), **tweaks), volume, weights, bias)
     np.testing.assert_allclose(tc.conv3d(volume, weights, bias, **tweaks), theirs, rtol=1e-4, atol=1e-5)
     x, each, biases = draw(2, 9, 8, 3), draw(3, 2, 3, 2), draw(6)
     layer = keras.layers.DepthwiseConv2D((3, 2), depth_multiplier=2, **tweaks)
-    theirs = kerased(keras, layer, x, each, biases)
+    theirs = kerased(layer, x, each, biases)
     np.testing.assert_allclose(tc.depthwise_conv2d(x, each, biases, **tweaks), theirs, rtol=1e-4, atol=1e-5)
     mix, after = draw(1, 1, 6, 5), draw(5)
     layer = keras.layers.SeparableConv2D(5, (3, 2), depth_multiplier=2, activation="gelu", **tweaks)
-    theirs = kerased(keras, layer, x, each, mix, after)
+    theirs = kerased(layer, x, each, mix, after)
     ours = tc.separable_conv2d(x, each, mix, after, activation="gelu", **tweaks)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,45 @@
+"""Whether anything of PyTorch's looks on while tensors are computed with, or only the result matters."""
+
+from __future__ import annotations
+
+import torch
+from torch import _C, Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+
+_PLAIN = (Tensor, Parameter)
+
+
+def is_quiet() -> bool:
+    """Whether no compiler, tracer, mode or transform of PyTorch's is at work."""
+    return not (
+        torch.compiler.is_compiling()
+        or _C._len_torch_dispatch_stack()
+        or _C._len_torch_function_stack()
+        or _C._functorch.peek_interpreter_stack() is not None
+        or _C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+        or torch.is_autocast_enabled("cpu")
+    )
+
+
+def are_plain(*tensors: Tensor | None) -> bool:
+    """Whether these are tensors, or None, and of no class of somebody's that sees what is done to them.
+
+    Examples
+    --------
+    >>> are_plain(torch.zeros(1), None), are_plain(torch.nn.Buffer(torch.zeros(1)))
+    (True, True)
+    """
+    return all(tensor is None or type(tensor) in _PLAIN for tensor in tensors)
+
+
+def wants_gradient(*tensors: Tensor | None) -> bool:
+    """Whether a graph is recorded of what is computed from these.
+
+    Examples
+    --------
+    >>> wants_gradient(torch.zeros(1, requires_grad=True), None), wants_gradient(torch.zeros(1))
+    (True, False)
+    """
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tweakconv.compiler.choose import all_ways
 from tweakconv.compiler.threads import get_num_threads
 from tweakconv.geometry import ConvGeometry
 from tweakconv.layer import AXIS_NAMES, LayerConfig
@@ -60,6 +61,7 @@ def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
         ("padding", [_padding(layer, geometry)]),
         ("unread", unread),
         ("algorithm", [f"{choice.algorithm}: {choice.reason}", *choice.plan.describe()]),
+        ("estimates", _estimates(conv)),
         ("target", [f"{choice.plan.target.name}, {choice.plan.target.vector_bits}-bit vectors"]),
         ("operations", [f"{batch * geometry.multiply_adds:,} multiply-adds"]),
         ("bytes", [size_in_bytes]),
@@ -67,6 +69,15 @@ def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
         ("threads", [f"at most {get_num_threads()}"]),
     ]
     return [(name, lines) for name, lines in every if lines]
+
+
+def _estimates(conv: PreparedConv) -> list[str]:
+    """What each way that could compute it is estimated to take, the cheapest first."""
+    chosen, kind = conv.built.choice, conv.made_for
+    found = all_ways(chosen.plan.spec, chosen.plan.target, tame=kind.tame, whole=kind.whole)
+    costs = sorted((way.cycles(conv.out_size), way.label) for way in found)
+    names = [f"{label} {cycles / 1e6:,.3f}{' (taken)' if label == chosen.label else ''}" for cycles, label in costs]
+    return [f"million cycles an image: {', '.join(names)}"] if len(names) > 1 else []
 
 
 def _padding(layer: LayerConfig, geometry: ConvGeometry) -> str:

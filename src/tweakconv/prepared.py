@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, 
 from tweakconv.compiler import helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
-from tweakconv.compiler.choose import choose, is_whole
+from tweakconv.compiler.choose import Choice, all_ways, choose, is_whole
+from tweakconv.compiler.host import cpu_name
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
 from tweakconv.layer import LayerConfig, check_shape
@@ -28,6 +30,7 @@ from tweakconv.lowering import (
     with_rows,
 )
 from tweakconv.packing import Packer
+from tweakconv.tuning import fastest
 from tweakconv.weights import Weights
 
 _LINE = 64
@@ -88,7 +91,7 @@ class PreparedConv:
         input_shape: tuple[int, ...],
         target: Target,
         *,
-        algorithm: str = "auto",
+        algorithm: str | Choice = "auto",
         packs: bool = False,
         dtype: np.dtype[Any] | None = None,
         out_dtype: np.dtype[Any] | None = None,
@@ -124,23 +127,20 @@ class PreparedConv:
 
     def _plan(
         self, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
-        weights: Weights, algorithm: str, packs: bool, dtype: np.dtype[Any], out_dtype: np.dtype[Any],
+        weights: Weights, algorithm: str | Choice, packs: bool, dtype: np.dtype[Any], out_dtype: np.dtype[Any],
     ) -> None:  # fmt: skip
         """Work out all that does not need the weights themselves; `within` is what is computed in."""
         self.layer, self.dtype, self.out_dtype, self.input_shape = layer, dtype, out_dtype, input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
         self._lowered = lower(layer, within, self.geometry, finite=weights.finite, stored=(dtype, out_dtype))
         self._sums_dtype = out_dtype if self._lowered.spec.y_stored else within
-        size = with_rows(self.geometry).output_size
-        choice = choose(
-            self._lowered.spec,
-            target,
-            (size[-2], size[-1]),
-            algorithm=algorithm,
-            tame=weights.tame,
-            packs=packs,
-            whole=weights.whole,
-        )
+        if isinstance(algorithm, Choice):
+            choice, algorithm = algorithm, algorithm.algorithm
+        else:
+            choice = choose(
+                self._lowered.spec, target, self.out_size,
+                algorithm=algorithm, tame=weights.tame, packs=packs, whole=weights.whole,
+            )  # fmt: skip
         self._packs = packs
         self._algorithm, self.made_for, self._flags = algorithm, weights, FINITE if weights.finite else 0
         self.built = build(choice)
@@ -246,6 +246,44 @@ class PreparedConv:
             self.layer, kernel, addends, shape, target,
             algorithm=self._algorithm, packs=self._packs, dtype=self.dtype, out_dtype=self.out_dtype,
         )  # fmt: skip
+
+    def tuned(self) -> PreparedConv:
+        """The same convolution computed in the way that is fastest here: measured once, and remembered on disk.
+
+        Every way that ``algorithm="auto"`` may take is timed with inputs of the shape this was made for, in as many
+        threads as `tweakconv.get_num_threads` says. What was measured stands in `explain`.
+
+        Examples
+        --------
+        >>> import tweakconv as tc
+        >>> conv = tc.compile_conv2d(np.eye(3)[:, :, None, None], input_shape=(1, 5, 5, 1)).tuned()
+        >>> conv(np.ones((1, 5, 5, 1))).ravel()
+        array([3., 3., 3., 3., 3., 3., 3., 3., 3.])
+        """
+        kernel, spec, target = self._packer.unpack(self._weights), self._lowered.spec, self.built.choice.plan.target
+        shape = self.layer.shape(self.input_shape[0], self.geometry.output_size, self.layer.out_channels)
+        x, y = np.ones(self.input_shape, self.dtype), np.empty(shape, self.out_dtype)
+        added = np.ones(shape, self.out_dtype) if self.layer.residual else None
+
+        def by(choice: Choice) -> PreparedConv:
+            return PreparedConv(
+                self.layer, kernel, self._addends, self.input_shape, target,
+                algorithm=choice, dtype=self.dtype, out_dtype=self.out_dtype,
+            )  # fmt: skip
+
+        def call(choice: Choice) -> Callable[[], object]:
+            conv = by(choice)
+            return lambda: conv(x, y, added)
+
+        possible = all_ways(spec, target, tame=self.made_for.tame, whole=self.made_for.whole)
+        parts = self.input_shape, self.geometry.pads, threads.get_num_threads(), cpu_name()
+        return by(fastest(possible, call, spec, target, *parts))
+
+    @property
+    def out_size(self) -> tuple[int, int]:
+        """Rows and columns of a plane of the output for the input it was made for."""
+        *_, rows, columns = with_rows(self.geometry).output_size
+        return rows, columns
 
     @property
     def space_bytes(self) -> int:

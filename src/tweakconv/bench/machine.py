@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tweakconv.bench.limits import fma_peak, stream_seconds
+from tweakconv.compiler.host import cpu_name
 from tweakconv.compiler.target import TARGETS, runnable_targets
 
 __all__ = ["Machine", "best_cpus", "busy_seconds", "cpu_name", "measure_machine", "pin"]
@@ -75,17 +76,6 @@ def measure_machine(threads: int, cpus: int, pinned: tuple[int, ...]) -> Machine
         fma_gflops=peak / 1e9,
         memory_gbytes=2 * MEMORY_BYTES / seconds / 1e9,
     )
-
-
-def cpu_name() -> str:
-    """The processor's name, as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
 
 
 def best_cpus() -> tuple[int, ...]:

@@ -46,6 +46,17 @@ class Choice(NamedTuple):
     plan: DirectPlan | RowsPlan | WinogradPlan | BandsPlan
     reason: str
 
+    @property
+    def label(self) -> str:
+        """The algorithm's name, and whether it works band by band."""
+        by_bands = self.schedule.__name__.rpartition(".")[2] == "bands"
+        return f"{self.algorithm} by bands" if by_bands else self.algorithm
+
+    def cycles(self, out_size: tuple[int, int]) -> float:
+        """Cycles that an image takes, as estimated."""
+        estimated: float = self.schedule.estimate(self.plan, out_size)
+        return estimated
+
 
 def choose(
     spec: ConvSpec,
@@ -128,24 +139,25 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     return found
 
 
+def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool) -> list[Choice]:
+    """Every way that "auto" may take: Winograd where weights are far from overflowing, and not all whole numbers."""
+    names = [name for name in ALGORITHMS[1:] if name != "winograd" or (tame and not whole)]
+    return [way for name in names for way in ways(name, spec, target)]
+
+
 def _fastest(found: list[Choice], out_size: tuple[int, int] | None) -> Choice:
     """The one estimated to be fastest, or where nothing is known of the size the first."""
-    return found[0] if out_size is None or len(found) == 1 else min(found, key=lambda way: _cycles(way, out_size))
-
-
-def _cycles(way: Choice, out_size: tuple[int, int]) -> float:
-    cycles: float = way.schedule.estimate(way.plan, out_size)
-    return cycles
+    return found[0] if out_size is None or len(found) == 1 else min(found, key=lambda way: way.cycles(out_size))
 
 
 def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs: bool) -> float:
     """Cycles that an image takes, with those for packing the weights where a call does that as well."""
     if not packs:
-        return _cycles(way, out_size)
+        return way.cycles(out_size)
     weights = way.schedule.packed_elements(way.plan, math.prod(spec.kernel)) * spec.element_bytes
     streams = weights > way.plan.target.l2_bytes
     packing: float = weights / (_STREAMED_BYTES_PER_CYCLE if streams else _PACKED_BYTES_PER_CYCLE)
-    return _cycles(way, out_size) + packing
+    return way.cycles(out_size) + packing
 
 
 def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, packs: bool, whole: bool) -> Choice:

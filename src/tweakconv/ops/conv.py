@@ -221,6 +221,7 @@ def compile_conv1d(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a one-dimensional convolution: the arguments of `conv1d`, the rest as `compile_conv2d`.
 
@@ -234,7 +235,7 @@ def compile_conv1d(
     tweaks = Tweaks(
         strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value, activation, negative_slope
     )
-    return prepare(1, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(1, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def compile_conv2d(
@@ -255,6 +256,7 @@ def compile_conv2d(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a convolution: pack its weights and compile its code, so that calls only run.
 
@@ -272,6 +274,9 @@ def compile_conv2d(
         bfloat16 are computed in float32 and rounded once.
     target : str, optional
         A processor family, such as "avx2"; the best this processor has where None.
+    tune : bool
+        Whether the ways to compute it are timed here, for inputs of this shape and as many threads as are set, and the
+        fastest is taken. The answer is remembered on disk, beside the compiled code.
 
     Returns
     -------
@@ -294,7 +299,7 @@ def compile_conv2d(
     tweaks = Tweaks(
         strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value, activation, negative_slope
     )
-    return prepare(2, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(2, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def compile_conv3d(
@@ -315,6 +320,7 @@ def compile_conv3d(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a three-dimensional convolution: the arguments of `conv3d`, the rest as `compile_conv2d`.
 
@@ -328,4 +334,4 @@ def compile_conv3d(
     tweaks = Tweaks(
         strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value, activation, negative_slope
     )
-    return prepare(3, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(3, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)

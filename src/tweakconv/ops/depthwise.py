@@ -134,6 +134,7 @@ def compile_depthwise_conv1d(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a depthwise convolution of one axis: the arguments of `depthwise_conv1d`, the rest as `compile_conv2d`.
 
@@ -148,7 +149,7 @@ def compile_depthwise_conv1d(
     tweaks = Tweaks(
         strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value, activation, negative_slope
     )
-    return prepare(1, weights, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(1, weights, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def compile_depthwise_conv2d(
@@ -168,6 +169,7 @@ def compile_depthwise_conv2d(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a depthwise convolution: the arguments of `depthwise_conv2d`, the rest as `compile_conv2d`.
 
@@ -182,7 +184,7 @@ def compile_depthwise_conv2d(
     tweaks = Tweaks(
         strides, padding, dilation_rate, groups, data_format, padding_mode, constant_value, activation, negative_slope
     )
-    return prepare(2, weights, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(2, weights, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def as_groups(kernel: ArrayLike, rank: int, name: str = "kernel") -> tuple[NDArray[Any], int]:

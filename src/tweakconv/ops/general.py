@@ -101,15 +101,21 @@ def prepare(
     target: str | None,
     algorithm: str,
     residual: bool,
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a convolution along `rank` axes."""
+    if not isinstance(tune, bool):
+        raise TypeError(f"tune: received {tune!r}; True or False is needed")
+    if tune and algorithm != "auto":
+        raise ValueError(f"tune: received True with algorithm={algorithm!r}; only algorithm='auto' leaves a choice")
     chosen = as_dtype(dtype) if dtype is not None else own_dtype(kernel)
     within = computed(chosen)
     weights = as_weights("kernel", kernel, within)
     layer = layer_of(rank, weights.shape, tweaks, residual=residual)
     shape = plain_shape(layer, input_shape)
     addends = bias_of(layer, bias, within)
-    return PreparedConv(layer, weights, addends, shape, get_target(target), algorithm=algorithm, dtype=chosen)
+    conv = PreparedConv(layer, weights, addends, shape, get_target(target), algorithm=algorithm, dtype=chosen)
+    return conv.tuned() if tune else conv
 
 
 def layer_of(rank: int, kernel_shape: tuple[int, ...], tweaks: Tweaks, *, residual: bool) -> LayerConfig:

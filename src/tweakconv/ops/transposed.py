@@ -187,6 +187,7 @@ def compile_conv1d_transpose(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a transposed convolution: the arguments of `conv1d_transpose`, the rest as `compile_conv2d`.
 
@@ -198,7 +199,7 @@ def compile_conv1d_transpose(
     (1, 200, 8)
     """
     tweaks = _tweaks(strides, padding, output_padding, dilation_rate, groups, data_format, activation, negative_slope)
-    return prepare(1, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(1, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def compile_conv2d_transpose(
@@ -218,6 +219,7 @@ def compile_conv2d_transpose(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a transposed convolution: the arguments of `conv2d_transpose`, the rest as `compile_conv2d`.
 
@@ -229,7 +231,7 @@ def compile_conv2d_transpose(
     (1, 56, 56, 8)
     """
     tweaks = _tweaks(strides, padding, output_padding, dilation_rate, groups, data_format, activation, negative_slope)
-    return prepare(2, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(2, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def compile_conv3d_transpose(
@@ -249,6 +251,7 @@ def compile_conv3d_transpose(
     dtype: DTypeLike | None = None,
     target: str | None = None,
     algorithm: str = "auto",
+    tune: bool = False,
 ) -> PreparedConv:
     """Prepare a transposed convolution: the arguments of `conv3d_transpose`, the rest as `compile_conv2d`.
 
@@ -260,7 +263,7 @@ def compile_conv3d_transpose(
     (1, 16, 16, 16, 8)
     """
     tweaks = _tweaks(strides, padding, output_padding, dilation_rate, groups, data_format, activation, negative_slope)
-    return prepare(3, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual)
+    return prepare(3, kernel, bias, input_shape, tweaks, dtype, target, algorithm, residual, tune)
 
 
 def _tweaks(

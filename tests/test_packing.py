@@ -17,6 +17,7 @@ from tweakconv.compiler.packing import moves, points
 from tweakconv.compiler.schedules.winograd_transforms import Form
 from tweakconv.compiler.target import TARGETS, runnable_targets
 from tweakconv.lowering import six_axes, taps_of
+from tweakconv.packing import relaid
 from tweakconv.prepared import PreparedConv
 
 Array = NDArray[Any]
@@ -168,3 +169,14 @@ def test_every_target_compiles_the_packing_without_calls_to_a_library(target: st
         lines = jit.assembly(text, TARGETS[target]).splitlines()
         called = {line.split()[-1] for line in lines if line.split()[:1] in (["callq"], ["bl"])}
         assert called <= {"turn", ".Lturn$local"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 3, 5, 7), (1, 2, 70, 33), (2, 3, 4, 16, 40), (9, 64)])
+def test_a_kernel_is_relaid_in_any_order_of_memory(shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    kernel = rng.standard_normal(shape).astype(dtype)
+    for _ in range(6):
+        order = rng.permutation(len(shape))
+        room = np.full([shape[axis] for axis in order], np.nan, dtype)
+        np.testing.assert_array_equal(relaid(kernel, room.transpose(np.argsort(order))), kernel)

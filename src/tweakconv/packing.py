@@ -8,6 +8,7 @@ speed, a copy in another order is made first.
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
 import struct
@@ -24,6 +25,7 @@ from tweakconv.compiler.call import ALONE, Shared
 from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.packing.parts import OUT, Along, Part, unpacked
+from tweakconv.compiler.target import Target, get_target
 from tweakconv.lowering import Lowered, six_axes, taps_of
 
 if TYPE_CHECKING:
@@ -165,12 +167,7 @@ class Packer:
         return self._moving(found)
 
     def _moving(self, found: list[Move]) -> _Step:
-        from tweakconv.compiler.packing.moves import mover, table  # noqa: PLC0415
-
-        double = self.dtype == np.float64
-        turns = any(move.columns for move in found)
-        code = mover(self._choice.plan.target, "double" if double else "float", turns=turns)
-        return _step_of(code, table(found), "d" if double else "f")
+        return _moving(found, self._choice.plan.target, self.dtype)
 
     def _at_points(self, strides: list[int], start: int) -> _Step:
         from tweakconv.compiler.packing.points import pointer  # noqa: PLC0415
@@ -179,6 +176,23 @@ class Packer:
         plan: Any = self._choice.plan
         inner: winograd.WinogradPlan = getattr(plan, "inner", plan)
         return _step_of(pointer(inner.target, inner.form), winograd.at_points(inner, strides, start), "d")
+
+
+def relaid(kernel: FloatArray, target: FloatArray) -> FloatArray:
+    """Copy a kernel into an array of its shape and type with another order of memory; returns that.
+
+    NumPy does this an element at a time where both orders run along different axes.
+
+    Examples
+    --------
+    >>> kernel = np.arange(6.0).reshape(2, 3)
+    >>> bool((relaid(kernel, np.empty((2, 3), order="F")) == kernel).all())
+    True
+    """
+    step = _relaying(kernel.shape, tuple(_steps(kernel)), tuple(_steps(target)), kernel.dtype)
+    used = min(threads.get_num_threads(), max(1, kernel.nbytes // _BYTES_PER_THREAD))
+    _run(step, address(kernel), address(target), used)
+    return target
 
 
 class borrowed:
@@ -237,6 +251,28 @@ def _run(step: _Step, source: int, target: int, used: int) -> float:
         helpers.run(job, used - 1)
     (number,) = _FORMATS[step.found].unpack_from(shared, 8 * (Shared.COUNT - 1))
     return float(number)
+
+
+@functools.lru_cache(maxsize=256)
+def _relaying(
+    shape: tuple[int, ...], strides: tuple[int, ...], target_strides: tuple[int, ...], dtype: np.dtype[Any]
+) -> _Step:
+    """What copies arrays of a shape, of up to six axes, from one order of memory to another."""
+    with llvm_lock:
+        from tweakconv.compiler.packing.moves import moves  # noqa: PLC0415 - loaded when code is first needed
+
+    missing = 6 - len(shape)
+    along = (Along(missing + i, count, to) for i, (count, to) in enumerate(zip(shape, target_strides, strict=True)))
+    part = Part((0,) * 6, 0, tuple(along))
+    return _moving(moves([part], (*(0,) * missing, *strides)), get_target(), dtype)
+
+
+def _moving(found: list[Move], target: Target, dtype: np.dtype[Any]) -> _Step:
+    from tweakconv.compiler.packing.moves import mover, table  # noqa: PLC0415
+
+    double = dtype == np.float64
+    code = mover(target, "double" if double else "float", turns=any(move.columns for move in found))
+    return _step_of(code, table(found), "d" if double else "f")
 
 
 def _step_of(code: Loaded, integers: Sequence[int], found: str) -> _Step:

@@ -209,5 +209,6 @@ NETWORKS = (
     Network("ResNet-50", lambda: resnet((3, 4, 6, 3), bottleneck=True), (1, 3, 224, 224), 1.1),
     Network("MobileNetV2", mobilenet_v2, (1, 3, 224, 224), 1.1),
     Network("VGG-like, training", lambda: vgg(_SMALL_VGG, 10, side=4, hidden=256), (32, 3, 32, 32), 1.5, training=True),
-    Network("U-Net, training", lambda: UNet(3, 2, width=16), (2, 3, 128, 128), 1.5, training=True),
+    Network("U-Net, training", lambda: UNet(3, 2, width=32), (1, 3, 256, 256), 1.5, training=True),
+    Network("small U-Net, training", lambda: UNet(3, 2, width=16), (2, 3, 128, 128), 1.5, training=True),
 )

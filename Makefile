@@ -4,22 +4,26 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench board models clean
+.PHONY: help demo test test-arm lint format bench board models clean
 
 help:
-	@echo "make demo    filter a photograph in several tweaked ways; pictures go to demo-output/"
-	@echo "make test    run every test"
-	@echo "make lint    check style and types"
-	@echo "make bench   compare with other libraries"
-	@echo "make board   the same with every setting, written to docs/ (an hour and a half on a quiet machine)"
-	@echo "make models  whole networks against PyTorch and Keras, written to docs/models.md (ten minutes on a quiet machine)"
-	@echo "make clean   remove what these made"
+	@echo "make demo      filter a photograph in several tweaked ways; pictures go to demo-output/"
+	@echo "make test      run every test"
+	@echo "make test-arm  run AArch64 code in an emulator (qemu-user) and check what it computes"
+	@echo "make lint      check style and types"
+	@echo "make bench     compare with other libraries"
+	@echo "make board     the same with every setting, written to docs/ (an hour and a half on a quiet machine)"
+	@echo "make models    whole networks against PyTorch and Keras, written to docs/models.md (ten minutes on a quiet machine)"
+	@echo "make clean     remove what these made"
 
 demo: $(VENV)/ready-demo
 	$(RUN) -m tweakconv.demo
 
 test: $(VENV)/ready-test
 	$(RUN) -m pytest --numprocesses auto
+
+test-arm: $(VENV)/ready-test
+	$(RUN) -m pytest --numprocesses auto -p tests.arm.processor tests/arm/check_*.py
 
 lint: $(VENV)/ready-lint
 	$(RUN) -m ruff format --check .

@@ -63,4 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ran = runnable_targets()
     terminalreporter.write_line(f"targets whose code this processor runs: {', '.join(ran) or 'none'}")
     if rest := [name for name in TARGETS if name not in ran]:
-        terminalreporter.write_line(f"targets compiled and inspected, NOT RUN here: {', '.join(rest)}", yellow=True)
+        hint = "; `make test-arm` runs aarch64 in an emulator" if "aarch64" in rest else ""
+        terminalreporter.write_line(
+            f"targets compiled and inspected, NOT RUN here: {', '.join(rest)}{hint}", yellow=True
+        )

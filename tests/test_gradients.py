@@ -259,6 +259,7 @@ def test_long_sums_do_not_drift() -> None:
 # -- Numbers that are not finite ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("target", HERE)
 @pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
 @pytest.mark.parametrize("where", ["x", "kernel", "grad"])
@@ -273,14 +274,15 @@ def test_long_sums_do_not_drift() -> None:
     ids=repr,
 )
 def test_what_is_not_finite_goes_where_the_definition_sends_it(
-    tweaks: dict[str, Any], where: str, bad: float, data_format: str
+    tweaks: dict[str, Any], where: str, bad: float, data_format: str, target: str
 ) -> None:
     grad = Grad("bad", Case("", (8, 21), (8, 20), bias=False, batch=2, **tweaks))
     arrays = dict(zip(("x", "kernel", "grad"), grad.arrays(data_format, "float32"), strict=True))
     flat = arrays[where].reshape(-1)
     flat[len(flat) // 3] = bad
     expected = grad.by_definition(*arrays.values(), data_format)
-    for y, wanted in zip(both(grad, data_format, "float32", tuple(arrays.values())), expected, strict=True):
+    found = both(grad, data_format, "float32", tuple(arrays.values()), target=target)
+    for y, wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(np.isnan(y), np.isnan(wanted))
         np.testing.assert_array_equal(np.isposinf(y), np.isposinf(wanted))
         np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)

@@ -71,9 +71,12 @@ class BandsPlan:
 
 
 def applies(spec: ConvSpec) -> bool:
-    """Whether it is an ordinary convolution of images with channels_first, in float32 or float64."""
-    narrow = spec.x_stored or spec.y_stored
-    return spec.is_plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
+    """Whether it is an ordinary convolution of images with channels_first, in float32 or float64.
+
+    The zeros of the padding that a band holds are multiplied, so that taps there cannot be left out.
+    """
+    narrow, plain = spec.x_stored or spec.y_stored, spec.is_plain and not spec.skips_padding
+    return plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
 
 
 def plan(spec: ConvSpec, target: Target, schedule: ModuleType) -> BandsPlan:

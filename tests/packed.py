@@ -17,6 +17,8 @@ Array = NDArray[Any]
 def packed(choice: Choice, kernel: Array) -> Array:
     """A kernel (*taps, channels / groups, out channels) in the order in which a choice's code reads it."""
     plan: Any = choice.plan
+    if choice.algorithm in ("fft", "separable"):  # whose own modules say by what numbers they compute
+        return np.asarray(choice.schedule.pack(plan, kernel))
     plan = getattr(plan, "inner", plan)
     return {"direct": _direct, "grouped": _direct, "rows": _rows, "winograd": _winograd}[choice.algorithm](plan, kernel)
 

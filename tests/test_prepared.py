@@ -55,7 +55,7 @@ def test_an_explanation_names_sizes_pads_schedule_operations_and_bytes() -> None
 
 @pytest.mark.parametrize(("each", "expected"), [(1, "grouped"), (4, "grouped"), (3, "direct"), (64, "direct")])
 def test_small_groups_have_a_schedule_of_their_own(each: int, expected: str) -> None:
-    kernel = np.ones((7, 7, each, 192), np.float32)
+    kernel = np.random.default_rng(0).standard_normal((7, 7, each, 192)).astype(np.float32)
     last = tc.compile_conv2d(kernel, input_shape=(1, 28, 28, 192), groups=192 // each, target="x86-64")
     assert last.built.choice.algorithm == ("direct" if each == 4 else expected)  # its vectors hold no more than four
     wide = choose(last.built.choice.plan.spec, TARGETS["avx512"], (22, 22))

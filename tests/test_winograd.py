@@ -291,8 +291,8 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
     ("arguments", "words"),
     [
         (
-            {"algorithm": "fft"},
-            r"algorithm: received 'fft'; choose one of 'auto', 'direct', 'grouped', 'rows', 'winograd'",
+            {"algorithm": "im2col"},
+            r"received 'im2col'; choose one of 'auto', 'direct', 'fft', 'grouped', 'rows', 'separable', 'winograd'",
         ),
         (
             {"algorithm": "winograd", "strides": 2},

@@ -143,6 +143,15 @@ def taps_of(kernel: FloatArray, phases: Phases) -> FloatArray:
     return kernel[(*[slice(None)] * (3 - len(slices)), *slices)]
 
 
+def plain_kernel(lowered: Lowered, kernel: FloatArray) -> FloatArray | None:
+    """A kernel as the compiler sees it: (height, width, channels / groups, out channels); None but for plain images."""
+    if not lowered.spec.is_plain:
+        return None
+    view = taps_of(six_axes(lowered.layer, kernel), lowered.pieces[0])[0]
+    plain: FloatArray = view.reshape(*view.shape[:3], -1)
+    return plain
+
+
 def _slice(taps: range) -> slice:
     return slice(taps.start, taps.stop if taps.stop >= 0 else None, taps.step) if taps else slice(0, 0)
 

@@ -26,7 +26,7 @@ from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.packing.parts import OUT, Along, Part, unpacked
 from tweakconv.compiler.target import Target, get_target
-from tweakconv.lowering import Lowered, six_axes, taps_of
+from tweakconv.lowering import Lowered, plain_kernel, six_axes, taps_of
 
 if TYPE_CHECKING:
     from tweakconv.compiler.jit import Loaded
@@ -101,6 +101,8 @@ class Packer:
 
     def pack(self, kernel: FloatArray, room: int) -> float:
         """Write a packed kernel to an address with room for its elements; returns its largest magnitude, or NaN."""
+        if not hasattr(self._choice.schedule, "parts"):
+            return self._computed(kernel, room)
         if not kernel.flags.aligned or any(stride % kernel.itemsize for stride in kernel.strides):
             kernel = kernel.copy()
         way = self._ways.get(kernel.strides)
@@ -120,12 +122,25 @@ class Packer:
         """The kernel that was packed, as users write it."""
         choice, kernel = self._choice, np.empty(self._lowered.layer.kernel_shape, packed.dtype)
         whole, start = six_axes(self._lowered.layer, kernel), 0
+        if not hasattr(choice.schedule, "parts"):
+            view = taps_of(whole, self._lowered.pieces[0])
+            view[...] = choice.schedule.unpack(choice.plan, packed, view.shape[1:3]).reshape(view.shape)
+            return kernel
         for phases in self._lowered.pieces:
             view = taps_of(whole, phases)
             parts = choice.schedule.parts(choice.plan, view.shape[:3])
             view[...] = unpacked(parts, packed[start:], view.shape)
             start += choice.schedule.packed_elements(choice.plan, math.prod(view.shape[:3]))
         return kernel
+
+    def _computed(self, kernel: FloatArray, room: int) -> float:
+        """Pack for a schedule that reads something else than weights in another order, which NumPy computes."""
+        plain = plain_kernel(self._lowered, kernel)
+        with np.errstate(invalid="ignore", over="ignore"):  # weights that are not for it are found and told of later
+            packed = self._choice.schedule.pack(self._choice.plan, plain)
+        target = (ctypes.c_char * self.bytes).from_address(room)
+        np.frombuffer(memoryview(target), self.dtype)[:] = packed
+        return float(np.abs(kernel).max())
 
     def _new_way(self, kernel: FloatArray) -> _Way:
         """How kernels that lie in memory as this one does are packed."""

@@ -27,6 +27,7 @@ from tweakconv.lowering import (
     element_strides,
     lower,
     pieces,
+    plain_kernel,
     with_rows,
 )
 from tweakconv.packing import Packer
@@ -98,7 +99,8 @@ class PreparedConv:
     ) -> None:
         weights = Weights.of(kernel, bias, whole=algorithm == "auto" and is_whole(kernel))
         stored = kernel.dtype if dtype is None else dtype
-        self._plan(layer, kernel.dtype, input_shape, target, weights, algorithm, packs, stored, out_dtype or stored)
+        kinds = stored, out_dtype or stored
+        self._plan(layer, kernel.dtype, input_shape, target, weights, algorithm, packs, *kinds, kernel=kernel)
         self._set_bias(bias)
         self._weights = empty_aligned((self._packer.elements,), kernel.dtype)
         self._weights_address = self._weights.ctypes.data
@@ -121,15 +123,19 @@ class PreparedConv:
         Where that is not what this was made for, another plan is to compute them.
         """
         whole = self.made_for.whole
-        if self._algorithm == "auto" and (whole or self.built.choice.algorithm == "winograd"):
+        if self._algorithm == "auto" and (whole or self.built.choice.algorithm in ("fft", "winograd")):
             whole = is_whole(kernel)
         return Weights.found(self._packer.pack(kernel, room), kernel.dtype, bias, whole=whole)
 
     def _plan(
         self, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
         weights: Weights, algorithm: str | Choice, packs: bool, dtype: np.dtype[Any], out_dtype: np.dtype[Any],
+        kernel: FloatArray | None = None,
     ) -> None:  # fmt: skip
-        """Work out all that does not need the weights themselves; `within` is what is computed in."""
+        """Work out all that does not need the weights themselves; `within` is what is computed in.
+
+        Where the kernel is known, ways may be taken that only some kernels allow.
+        """
         self.layer, self.dtype, self.out_dtype, self.input_shape = layer, dtype, out_dtype, input_shape
         self.geometry = layer.geometry(layer.size_of(input_shape))
         self._lowered = lower(layer, within, self.geometry, finite=weights.finite, stored=(dtype, out_dtype))
@@ -140,6 +146,7 @@ class PreparedConv:
             choice = choose(
                 self._lowered.spec, target, self.out_size,
                 algorithm=algorithm, tame=weights.tame, packs=packs, whole=weights.whole,
+                kernel=None if kernel is None else plain_kernel(self._lowered, kernel),
             )  # fmt: skip
         self._packs = packs
         self._algorithm, self.made_for, self._flags = algorithm, weights, FINITE if weights.finite else 0
@@ -232,15 +239,15 @@ class PreparedConv:
         array([18.])
         """
         weights = empty_aligned((self._packer.elements,), kernel.dtype)
-        addends = self._addends if bias is None else bias
-        if self.pack_into(kernel, addends, weights.ctypes.data) == self.made_for:
+        addends, fits = self._addends if bias is None else bias, not self.built.choice.follows_weights
+        if fits and self.pack_into(kernel, addends, weights.ctypes.data) == self.made_for:
             other = object.__new__(PreparedConv)
             vars(other).update(vars(self))
             other._weights, other._weights_address = weights, weights.ctypes.data
             if bias is not None:
                 other._set_bias(bias)
             return other
-        # For weights of this kind the schedule may be another.
+        # For these weights the schedule, or its plan, may be another.
         shape, target = self.input_shape, self.built.choice.plan.target
         return PreparedConv(
             self.layer, kernel, addends, shape, target,
@@ -276,6 +283,8 @@ class PreparedConv:
             return lambda: conv(x, y, added)
 
         possible = all_ways(spec, target, tame=self.made_for.tame, whole=self.made_for.whole)
+        if self.built.choice.label not in [way.label for way in possible]:
+            possible.append(self.built.choice)
         parts = self.input_shape, self.geometry.pads, threads.get_num_threads(), cpu_name()
         return by(fastest(possible, call, spec, target, *parts))
 

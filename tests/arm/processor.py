@@ -102,6 +102,8 @@ def _launch(
 
 def _pack(self: Packer, kernel: Array, room: int) -> float:
     """In the place of `Packer.pack`."""
+    if not hasattr(self._choice.schedule, "parts"):
+        return self._computed(kernel, room)
     if not kernel.flags.aligned or any(stride % kernel.itemsize for stride in kernel.strides):
         kernel = kernel.copy()
     way, source = self._new_way(kernel), kernel

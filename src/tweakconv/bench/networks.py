@@ -69,8 +69,8 @@ class UNet(nn.Module):
 
     Examples
     --------
-    >>> UNet(1, 2, width=2)(torch.zeros(1, 1, 16, 16)).shape
-    torch.Size([1, 2, 16, 16])
+    >>> UNet(1, 2, width=2)(torch.zeros(1, 1, 32, 32)).shape
+    torch.Size([1, 2, 32, 32])
     """
 
     def __init__(self, channels: int, classes: int, width: int) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tweakconv.arrays import FloatArray
+from tweakconv.compiler import low_rank
+from tweakconv.compiler.elements import ELEMENTS
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 
     from tweakconv.compiler.schedules.bands import BandsPlan
     from tweakconv.compiler.schedules.direct import DirectPlan
+    from tweakconv.compiler.schedules.fourier import FourierPlan
     from tweakconv.compiler.schedules.rows import RowsPlan
+    from tweakconv.compiler.schedules.separable import SeparablePlan
     from tweakconv.compiler.schedules.winograd import WinogradPlan
 
-ALGORITHMS = ("auto", "direct", "grouped", "rows", "winograd")
+ALGORITHMS = ("auto", "direct", "fft", "grouped", "rows", "separable", "winograd")
 
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
@@ -31,6 +35,13 @@ _ANY_SIZE = (28, 28)
 _PACKED_BYTES_PER_CYCLE, _STREAMED_BYTES_PER_CYCLE = 4.0, 2.2
 """At which a call packs weights: what such calls take beyond prepared ones, on twelve layers; and where the packed ones
 are more than a core's cache, and so are written to memory and read from there again."""
+
+_OPENCV_TRANSFORMS = 130
+"""Taps from which on OpenCV filters images of bytes by a Fourier transform, whose rounding nobody can follow."""
+
+_LEAST_TRANSFORMED = 100
+"""Taps below which Fourier transforms of tiles are not thought of: they take as long as 150 taps, or longer."""
+
 
 _REASONS = {
     "grouped": "groups are smaller than a vector; its lanes hold the channels of several",
@@ -43,7 +54,7 @@ class Choice(NamedTuple):
 
     algorithm: str
     schedule: ModuleType
-    plan: DirectPlan | RowsPlan | WinogradPlan | BandsPlan
+    plan: DirectPlan | FourierPlan | RowsPlan | SeparablePlan | WinogradPlan | BandsPlan
     reason: str
 
     @property
@@ -57,6 +68,11 @@ class Choice(NamedTuple):
         estimated: float = self.schedule.estimate(self.plan, out_size)
         return estimated
 
+    @property
+    def follows_weights(self) -> bool:
+        """Whether other weights of the same shape may need another plan."""
+        return self.algorithm == "separable"
+
 
 def choose(
     spec: ConvSpec,
@@ -67,6 +83,7 @@ def choose(
     tame: bool = True,
     packs: bool = False,
     whole: bool = False,
+    kernel: FloatArray | None = None,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
 
@@ -82,6 +99,10 @@ def choose(
         Whether weights are packed for a single call, so that the time this takes counts.
     whole
         Whether all weights are whole numbers: then "auto" takes sums whose results are, for whole inputs.
+    kernel
+        The weights, (kernel height, kernel width, channels / groups, out channels), of a convolution of images: whether
+        they are products of columns and rows is found out where it matters. "auto" takes no sums by way of those where
+        it is not given.
 
     Raises
     ------
@@ -94,20 +115,30 @@ def choose(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        return _best(spec, target, out_size if tame else None, packs=packs, whole=whole)
+        plain = _best(spec, target, out_size if tame else None, packs=packs, whole=whole)
+        if kernel is None or not tame or out_size is None:
+            return plain
+        return _by_large_kernels(plain, kernel, out_size, packs=packs, whole=whole) or plain
     possible = ways(algorithm, spec, target)
     if not possible:
         raise ValueError(
             f"algorithm: received {algorithm!r}, which computes {SCHEDULES[algorithm].WHAT}; choose 'auto'"
         )
-    if algorithm == "winograd" and not tame:
+    if algorithm in _SPREADING and not tame:
         raise ValueError(
-            "algorithm: received 'winograd', whose transforms spread NaN, infinity and overflow, which kernel or "
-            "bias hold or come near; choose 'direct'"
+            f"algorithm: received {algorithm!r}, whose {_SPREADING[algorithm]} spread NaN, infinity and overflow, "
+            "which kernel or bias hold or come near; choose 'direct'"
         )
+    if algorithm == "fft" and out_size is not None:
+        possible = [way._replace(plan=SCHEDULES[algorithm].plan(spec, target, out_size)) for way in possible]
+    if algorithm == "separable" and kernel is not None:
+        found = low_rank.rank(_planes(kernel))
+        possible = [way._replace(plan=SCHEDULES[algorithm].plan(spec, target, found.rank)) for way in possible]
     size = _ANY_SIZE if algorithm == "direct" else out_size
     return _fastest(possible, size)._replace(reason="asked for")
 
+
+_SPREADING = {"fft": "transforms", "separable": "factors", "winograd": "transforms"}
 
 _SAMPLE = 8
 
@@ -140,9 +171,56 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
 
 
 def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool) -> list[Choice]:
-    """Every way that "auto" may take: Winograd where weights are far from overflowing, and not all whole numbers."""
-    names = [name for name in ALGORITHMS[1:] if name != "winograd" or (tame and not whole)]
+    """The ways that "auto" may take whatever the weights' numbers are, and Winograd where these allow it."""
+    names = ("direct", "grouped", "rows", *(("winograd",) if tame and not whole else ()))
     return [way for name in names for way in ways(name, spec, target)]
+
+
+def _by_large_kernels(
+    plain: Choice, kernel: FloatArray, out_size: tuple[int, int], *, packs: bool, whole: bool
+) -> Choice | None:
+    """A way whose time hardly grows with the kernel, where there is one and it takes less."""
+    spec, target = plain.plan.spec, plain.plan.target
+    if spec.channels_last or not spec.group_in == spec.group_out == 1:
+        return None
+    fourier, separable = _schedule("fft"), _schedule("separable")
+    before, coarse = plain.cycles(out_size), whole or _rounds_like_others(spec)
+    found: list[tuple[float, Choice]] = []
+    if not coarse and math.prod(spec.kernel) >= _LEAST_TRANSFORMED and fourier.applies(spec, target):
+        transforms = fourier.plan(spec, target, out_size)
+        cycles = fourier.estimate(transforms, out_size) + (fourier.packing_estimate(transforms) if packs else 0)
+        found.append((cycles, Choice("fft", fourier, transforms, "")))
+    if min(spec.kernel) > 1 and separable.applies(spec, target):
+        besides = separable.packing_estimate(spec) if packs else 0
+        limit = min([_WORTH_IT * before, *(cycles for cycles, _ in found)])
+        if separable.estimate(separable.plan(spec, target, 1), out_size) + besides < limit:
+            rank = low_rank.rank(_planes(kernel))
+            fewer = rank.rank * sum(spec.kernel) < math.prod(spec.kernel)
+            if fewer and (rank.exact or not coarse):
+                factored = separable.plan(spec, target, rank.rank)
+                cycles = separable.estimate(factored, out_size) + besides
+                found.append((cycles, Choice("separable", separable, factored, "")))
+    cycles, chosen = min(found, key=lambda pair: pair[0], default=(before, plain))
+    if cycles >= _WORTH_IT * before:
+        return None
+    ratio = chosen.cycles(out_size) / before
+    return chosen._replace(reason=f"estimated to take {ratio:.2f} of the time of {plain.algorithm}")
+
+
+def _rounds_like_others(spec: ConvSpec) -> bool:
+    """Whether sums are rounded to whole numbers where OpenCV adds up taps too, so that halves should come out equal."""
+    return bool(spec.y_stored) and ELEMENTS[spec.y_stored].is_integer and math.prod(spec.kernel) < _OPENCV_TRANSFORMS
+
+
+def _schedule(algorithm: str) -> ModuleType:
+    from tweakconv.compiler.schedules import SCHEDULES  # noqa: PLC0415
+
+    return SCHEDULES[algorithm]
+
+
+def _planes(kernel: FloatArray) -> FloatArray:
+    """The kernel planes of output channels that read one input channel each."""
+    return kernel[:, :, 0].transpose(2, 0, 1)
 
 
 def _fastest(found: list[Choice], out_size: tuple[int, int] | None) -> Choice:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -40,6 +42,11 @@ class Loaded:
             for name in functions:
                 builder.export_symbol(name)
             self._tracker = builder.link(_linker(), f"tweakconv{next(_names)}")
+
+    def __del__(self, at_the_end: Callable[[], bool] = sys.is_finalizing) -> None:
+        """At the end of the process LLVM may be gone already, and the memory is given back without it."""
+        if at_the_end() and "_tracker" in vars(self):
+            self._tracker.detach()
 
     def address(self, name: str = "run") -> int:
         """Where a function begins."""

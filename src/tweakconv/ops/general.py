@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Hashable
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from tweakconv.geometry.padding import PADDING_MODES, padding_per_axis
 from tweakconv.layer import AXIS_NAMES, LayerConfig, check_shape
 from tweakconv.planned import PLANS, PlannedConv
 from tweakconv.prepared import PreparedConv
+
+_MUCH_WORK = 1 << 24
+"""Products from which on looking at a kernel's numbers, and planning for them, costs little besides."""
 
 
 class Tweaks(NamedTuple):
@@ -59,10 +63,21 @@ def convolve(
     layer = layer_of(rank, weights.shape, tweaks, residual=residual is not None)
     check_shape(layer, array.shape)
     addends = bias_of(layer, bias, within)
+    if algorithm == "separable" or (algorithm == "auto" and _may_factor(layer, array.shape)):
+        conv = PreparedConv(
+            layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True, dtype=array.dtype
+        )
+        return conv(array, out, residual)
     plan = PlannedConv(layer, within, array.shape, get_target(), algorithm=algorithm, dtype=array.dtype)
     y = plan(array, weights, addends, out, residual)
     PLANS.keep(key, plan)
     return y
+
+
+def _may_factor(layer: LayerConfig, shape: tuple[int, ...]) -> bool:
+    """Whether it may pay to look at the kernel's numbers, which may be products of a column and a row, at each call."""
+    depthwise = layer.rank == 2 and layer.groups == layer.in_channels == layer.out_channels
+    return depthwise and math.prod(layer.kernel_size) * math.prod(shape) >= _MUCH_WORK
 
 
 def _key(

@@ -9,11 +9,13 @@ channels_last for channels_first too, from what they define in its module with `
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import direct, grouped, rows, winograd
+from tweakconv.compiler.schedules import direct, fourier, grouped, rows, separable, winograd
 
 SCHEDULES: dict[str, ModuleType] = {
     "direct": direct,
+    "fft": fourier,
     "grouped": grouped,
     "rows": rows,
+    "separable": separable,
     "winograd": winograd,
 }

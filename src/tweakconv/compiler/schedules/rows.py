@@ -20,8 +20,9 @@ from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, ROW, Along, Part
 from tweakconv.compiler.schedules.blocking import even_step, split_width
-from tweakconv.compiler.schedules.border import border_integers, tables_of
+from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import Epilogue, emit_activate, rounds_late
+from tweakconv.compiler.schedules.row_window import emit_fill
 from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -206,7 +207,7 @@ def emit(plan: RowsPlan) -> str:
     if plan.spec.x_stored:
         for columns in plan.columns:
             _emit_widen(b, plan, columns)
-    _emit_fill(b, plan)
+    emit_fill(b, plan.spec, len(FIELDS))
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
     return b.module()
@@ -312,50 +313,6 @@ def _emit_widen(b: Builder, plan: RowsPlan, columns: int) -> None:
     b.function(f"widen_{columns}", {"window": "ptr", "x": plan.spec.pointers["x"], "x_row": "i64"}, body)
 
 
-def _emit_fill(b: Builder, plan: RowsPlan) -> None:
-    """Define ``fill(window, x, ih, iw, span, height, width, x_row, shape)``: a block's inputs, padding and all."""
-    spec = plan.spec
-
-    def body(
-        window: Value, x: Value, ih: Value, iw: Value, span: Value, height: Value, width: Value, x_row: Value,
-        shape: Value,
-    ) -> None:  # fmt: skip
-        tables = tables_of(b, spec, shape, len(FIELDS))
-        nothing = b.scalar_zero() if tables is None else tables.constant()
-        left = b.minimum(b.maximum(b.integer(0) - iw, 0), span)
-        right = b.maximum(b.minimum(width - iw, span), left)
-
-        def row(r: Value) -> None:
-            target, position = b.at(window, r * span), ih + r
-            source_row = position if tables is None else tables.pixel("row", position, height)
-            source = b.at(x, source_row * x_row)
-
-            def beside(start: Value, stop: Value) -> None:
-                if tables is None:
-                    b.fill(b.at(target, start), nothing, stop - start)
-                    return
-
-                def one(i: Value) -> None:
-                    column, at = tables.pixel("column", iw + i, width), b.at(target, i)
-                    inside = column.below(width)
-                    b.when(inside, lambda: b.copy(at, b.at(source, column), 1), lambda: b.fill(at, nothing, 1))
-
-                b.loop(start, stop, one)
-
-            def inside() -> None:
-                beside(b.integer(0), left)
-                b.copy(b.at(target, left), b.at(source, iw + left), right - left)
-                beside(right, span)
-
-            b.when(source_row.below(height), inside, lambda: b.fill(target, nothing, span))
-
-        b.loop(0, plan.input_rows, row, once=True)
-
-    pointers = {"window": "ptr", "x": spec.pointers["x"], "shape": "ptr"}
-    names = ("window", "x", "ih", "iw", "span", "height", "width", "x_row", "shape")
-    b.function("fill", {name: pointers.get(name, "i64") for name in names}, body)
-
-
 class _Driver:
     """Emits ``run``: tasks (bands of blocks of rows of a channel of an image), blocks, chunks of the sum."""
 
@@ -444,7 +401,8 @@ class _Driver:
                     return [b.at(x, ih * s["x_row"] + iw), s["x_row"]]
 
                 def in_window(ih: Value = ih) -> list[Value]:
-                    b.call("fill", self.window, x, ih, iw, span, s["height"], s["width"], s["x_row"], self.integers)
+                    size = plan.input_rows, span, span, s["height"], s["width"], s["x_row"]
+                    b.call("fill", self.window, x, ih, iw, *size, self.integers)
                     return [self.window, b.integer(span)]
 
                 def widened(ih: Value = ih) -> list[Value]:

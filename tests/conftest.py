@@ -56,6 +56,16 @@ def run_python() -> RunPython:
     return run
 
 
+@pytest.fixture(params=[False, True], ids=["weights at the points", "late weights"])
+def late(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether Winograd brings weights to the points where they are used, in every plan that the test makes."""
+    from tweakconv.compiler.schedules import winograd  # noqa: PLC0415 - not for tests of what loads without it
+
+    chosen = bool(request.param)
+    monkeypatch.setattr(winograd, "plans", lambda spec, target: [winograd.plan(spec, target, late=chosen)])
+    return chosen
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which targets' code ran here, and which was only compiled and inspected."""
     from tweakconv.compiler.target import TARGETS, runnable_targets  # noqa: PLC0415 - starts LLVM

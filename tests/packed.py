@@ -62,7 +62,7 @@ def _rows(_: Any, kernel: Array) -> Array:
 
 
 def _winograd(plan: Any, kernel: Array) -> Array:
-    """The values at the points, group by group and block by block, and after each group the kernel itself."""
+    """The values at the points, unless these come late, group by group and block by block; then the kernel itself."""
     spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
     by_group = kernel.reshape(*form.taps, spec.group_in, spec.groups, spec.group_out)
     down, across = (kernel_transform(*sizes) for sizes in zip(form.taps, form.patch, strict=True))
@@ -74,6 +74,6 @@ def _winograd(plan: Any, kernel: Array) -> Array:
             block[:, :, : spec.group_in, :width] = by_group[:, :, :, group, start : start + width]
             values = np.einsum("ia,jb,abco->ijco", down, across, block)
             at_points.append(values.astype(kernel.dtype).reshape(-1))
-            as_it_is.append(block.astype(kernel.dtype).reshape(-1))
-        parts += [*at_points, *as_it_is]
+            as_it_is.append(block.transpose(2, 0, 1, 3).astype(kernel.dtype).reshape(-1))
+        parts += [*([] if plan.late else at_points), *as_it_is]
     return np.concatenate(parts)

@@ -102,6 +102,7 @@ def check(conv: PreparedConv, kernel: Array) -> None:
         np.testing.assert_array_equal(conv._weights, wanted)
 
 
+@pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("shape", "groups", "arguments"), KERNELS)
@@ -148,6 +149,7 @@ def test_threads_that_share_the_packing_give_the_same_bits(shape: tuple[int, ...
         np.testing.assert_array_equal(result, results[0])
 
 
+@pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3e38, 1e38])
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 @pytest.mark.parametrize("order", ["as users write it", "as PyTorch keeps it"])

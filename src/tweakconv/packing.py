@@ -7,13 +7,14 @@ speed, a copy in another order is made first.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import math
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ from tweakconv.lowering import Lowered, plain_kernel, six_axes, taps_of
 if TYPE_CHECKING:
     from tweakconv.compiler.jit import Loaded
     from tweakconv.compiler.packing.moves import Move
+    from tweakconv.compiler.schedules.winograd import WinogradPlan
 
 _MOST_ORDERS = 8
 """Orders of memory that a plan's packing is remembered for."""
@@ -172,7 +174,7 @@ class Packer:
         for phases in self._lowered.pieces:
             view = taps_of(whole, phases)
             start, strides = (view.ctypes.data - base) // view.itemsize, _steps(view)
-            if choice.algorithm == "winograd":
+            if choice.algorithm == "winograd" and not self._winograd.late:
                 return self._at_points(strides, start) if strides[OUT] == 1 or view.shape[OUT] == 1 else None
             parts = choice.schedule.parts(choice.plan, view.shape[:3])
             if not slow and are_slow(parts, strides):
@@ -184,12 +186,17 @@ class Packer:
     def _moving(self, found: list[Move]) -> _Step:
         return _moving(found, self._choice.plan.target, self.dtype)
 
+    @property
+    def _winograd(self) -> WinogradPlan:
+        plan: Any = self._choice.plan
+        inner: WinogradPlan = getattr(plan, "inner", plan)
+        return inner
+
     def _at_points(self, strides: list[int], start: int) -> _Step:
         from tweakconv.compiler.packing.points import pointer  # noqa: PLC0415
         from tweakconv.compiler.schedules import winograd  # noqa: PLC0415
 
-        plan: Any = self._choice.plan
-        inner: winograd.WinogradPlan = getattr(plan, "inner", plan)
+        inner = self._winograd
         return _step_of(pointer(inner.target, inner.form), winograd.at_points(inner, strides, start), "d")
 
 
@@ -234,6 +241,22 @@ class borrowed:
             _rooms.append(self._room)
             while len(_rooms) > _MOST_ROOMS or sum(room.bytes for room in _rooms) > _MOST_ROOM_BYTES:
                 del _rooms[0]
+
+
+@contextlib.contextmanager
+def borrowed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[FloatArray]:
+    """An array for the time of one use, in memory that later ones get again: nothing waits for the system to find it.
+
+    Examples
+    --------
+    >>> with borrowed_array((2, 3), np.dtype("float32")) as array:
+    ...     array.shape
+    (2, 3)
+    """
+    size = math.prod(shape) * dtype.itemsize
+    with borrowed(size) as start:
+        memory = (ctypes.c_char * size).from_address(start)
+        yield np.ndarray(shape, dtype, memoryview(memory))
 
 
 class _Room(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -59,9 +59,11 @@ class Choice(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The algorithm's name, and whether it works band by band."""
+        """The algorithm's name, and by which of its ways it goes."""
+        plan: Any = self.plan
         by_bands = self.schedule.__name__.rpartition(".")[2] == "bands"
-        return f"{self.algorithm} by bands" if by_bands else self.algorithm
+        late = self.algorithm == "winograd" and (plan.inner if by_bands else plan).late
+        return self.algorithm + " with late weights" * late + " by bands" * by_bands
 
     def cycles(self, out_size: tuple[int, int]) -> float:
         """Cycles that an image takes, as estimated."""
@@ -162,12 +164,20 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     """How an algorithm computes a convolution: as it is, or band by band with channels_last, or not at all."""
     from tweakconv.compiler.schedules import SCHEDULES, bands  # noqa: PLC0415
 
-    schedule, found = SCHEDULES[algorithm], []
-    if schedule.applies(spec, target):
-        found.append(Choice(algorithm, schedule, schedule.plan(spec, target), ""))
-    if bands.applies(spec) and schedule.applies(bands.inside(spec), target):
-        found.append(Choice(algorithm, bands, bands.plan(spec, target, schedule), ""))
+    schedule = SCHEDULES[algorithm]
+    found = [Choice(algorithm, schedule, plan, "") for plan in _plans(algorithm, spec, target)]
+    if bands.applies(spec):
+        for inner in _plans(algorithm, bands.inside(spec), target):
+            found.append(Choice(algorithm, bands, bands.plan(spec, target, schedule, inner), ""))
     return found
+
+
+def _plans(algorithm: str, spec: ConvSpec, target: Target) -> list[Any]:
+    """The plans by which a schedule computes a convolution: none where it does not, and Winograd may have two."""
+    schedule = _schedule(algorithm)
+    if not schedule.applies(spec, target):
+        return []
+    return list(schedule.plans(spec, target)) if algorithm == "winograd" else [schedule.plan(spec, target)]
 
 
 def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool) -> list[Choice]:
@@ -252,7 +262,7 @@ def _best(spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, p
         return direct._replace(reason=f"it computes every geometry; {lanes}")
     if whole:
         return direct._replace(reason="all weights are whole numbers, whose direct sums over whole numbers are exact")
-    winograd = _fastest(fast, out_size)
+    winograd = min(fast, key=lambda way: _of_a_call(way, spec, out_size, packs=packs))
     ratio = _of_a_call(winograd, spec, out_size, packs=packs) / _of_a_call(direct, spec, out_size, packs=packs)
     if ratio < _WORTH_IT:
         return winograd._replace(reason=f"estimated to take {ratio:.2f} of the time of direct sums")

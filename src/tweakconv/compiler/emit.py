@@ -188,6 +188,11 @@ class Builder:
         kind = raw_type(self, pointer.of)
         return self._new("ptr", f"getelementptr {kind}, ptr {pointer.ref}, i64 {self._value(offset).ref}", pointer.of)
 
+    def distance(self, start: Value, end: Value) -> Value:
+        """How many elements lie between two addresses, of which either may be the larger."""
+        first, last = (self._new("i64", f"ptrtoint ptr {pointer.ref} to i64") for pointer in (start, end))
+        return self._new("i64", f"sdiv i64 {(last - first).ref}, {self._bytes(start)}")
+
     def pointing_to(self, pointer: Value, of: str) -> Value:
         """The same address, of what is stored otherwise."""
         return Value(pointer.type, pointer.ref, self, of)

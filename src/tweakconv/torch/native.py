@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import tweakconv as tc
 from tweakconv.geometry.padding import extend
 from tweakconv.gradients import PreparedKernelGrad
-from tweakconv.packing import relaid
+from tweakconv.packing import borrowed_array, relaid
 from tweakconv.torch.anew import run_anew
 from tweakconv.torch.layout import in_order, is_computable, kernel_axes, like, prefers_channels_last, to_last
 from tweakconv.torch.tweaks import Pairs, Tweaks
@@ -48,10 +48,12 @@ def kernel_grad(x: Tensor, grad: Tensor, kernel: Sequence[int], tweaks: Tweaks) 
         into = to_last(len(kernel))
         inputs, grads = inputs.transpose(into), grads.transpose(into)
     shape = (*kernel, x.shape[1] // tweaks.groups, grad.shape[1])
-    of_kernel = torch.empty(shape, dtype=x.dtype)
     kernel_grad = _prepared_kernel_grad(shape, (1, *inputs.shape[1:]), tweaks, channels_last, x.dtype)
-    kernel_grad(inputs, grads, of_kernel.numpy())
-    return _as_weight(of_kernel, channels_last=channels_last)
+    weight = like(x, (shape[-1], shape[-2], *kernel), channels_last=channels_last)
+    with borrowed_array(shape, inputs.dtype) as of_kernel:
+        kernel_grad(inputs, grads, of_kernel)
+        relaid(of_kernel, weight.permute(kernel_axes(len(kernel))).numpy())
+    return weight
 
 
 @functools.lru_cache(maxsize=256)
@@ -70,14 +72,6 @@ def _prepared_kernel_grad(
         dtype="float32" if dtype is torch.float32 else "float64",
     )
     return prepared
-
-
-def _as_weight(kernel: Tensor, *, channels_last: bool) -> Tensor:
-    """A kernel, (*spatial, channels / groups, out channels), as PyTorch keeps a weight, in one of the two orders."""
-    *spatial, share, out = kernel.shape
-    weight = like(kernel, (out, share, *spatial), channels_last=channels_last)
-    relaid(kernel.numpy(), weight.permute(kernel_axes(len(spatial))).numpy())
-    return weight
 
 
 def _kernel_grad_by_torch(x: Tensor, grad: Tensor, kernel: Sequence[int], tweaks: Tweaks) -> Tensor:

@@ -94,13 +94,14 @@ def moves(parts: Sequence[Part], strides: Sequence[int], source: int = 0, target
     found: list[Move] = []
     for part in parts:
         start = source + sum(index * stride for index, stride in zip(part.start, strides, strict=True))
-        nests = _nests(part, strides)
+        back, at, nests = _nests(part, strides)
+        start, at = start - back, target + part.at + at
         if part.zeros:
             room, rest = _apart(nests, lambda nest: nest.target == 1)
-            found.append(Move(start, target + part.at, 0, room.turns, tuple(rest)))
+            found.append(Move(start, at, 0, room.turns, tuple(rest)))
             continue
-        copied = _copied(start, target + part.at, nests)
-        found += _turned(start, target + part.at, nests) if copied is None else [copied]
+        copied = _copied(start, at, nests)
+        found += _turned(start, at, nests) if copied is None else [copied]
     return [piece for move in found for piece in _pieces(move)]
 
 
@@ -117,7 +118,7 @@ def are_slow(parts: Sequence[Part], strides: Sequence[int]) -> bool:
     (False, True)
     """
     for part in parts:
-        nests = _nests(part, strides)
+        *_, nests = _nests(part, strides)
         columns, _ = _apart(nests, lambda nest: nest.source == 1)
         if not part.zeros and part.size > _FEW and columns.turns < _LEAST_COLUMNS and _copied(0, 0, nests) is None:
             return True
@@ -213,8 +214,19 @@ def _swept(b: Builder, source: Value, count: Value, largest: Value, target: Valu
     return largest
 
 
-def _nests(part: Part, strides: Sequence[int]) -> list[Nest]:
-    return _merged([Nest(along.length, along.step * strides[along.axis], along.to) for along in part.along])
+def _nests(part: Part, strides: Sequence[int]) -> tuple[int, int, list[Nest]]:
+    """How far before its first weight a part begins in memory, where in the target that weight goes, and its loops.
+
+    Loops go on in the source: those along an axis that is read backwards, as taps of input gradients are, begin at the
+    end and go back in the target.
+    """
+    back, at, nests = 0, 0, []
+    for along in part.along:
+        step = along.step * strides[along.axis]
+        if step < 0:
+            back, at = back - step * (along.length - 1), at + along.to * (along.length - 1)
+        nests.append(Nest(along.length, abs(step), -along.to if step < 0 else along.to))
+    return back, at, _merged(nests)
 
 
 def _merged(nests: list[Nest]) -> list[Nest]:

@@ -8,13 +8,12 @@ largest magnitude among the weights.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tweakconv.compiler.build import load
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.winograd_transforms import Form, kernel_transform
+from tweakconv.compiler.schedules.winograd_transforms import Form, vector_at_points
 from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:
@@ -83,15 +82,13 @@ class _Driver:
 
             def weights(channel: Value, largest: Value) -> list[Value]:
                 at = channel * padded
-                from_here = b.at(source, channel * s["channel"])
-                return [self.vectors(from_here, b.at(at_points, at), b.at(as_it_is, at), width, padded, largest)]
+                from_here, kept = b.at(source, channel * s["channel"]), b.at(as_it_is, at * form.tap_count)
+                return [self.vectors(from_here, b.at(at_points, at), kept, width, padded, largest)]
 
             def zeros(channel: Value) -> None:
                 at = channel * padded
                 b.loop(0, form.points, lambda i: b.fill_zero(b.at(at_points, i * s["channels"] * padded + at), padded))
-                b.loop(
-                    0, form.tap_count, lambda i: b.fill_zero(b.at(as_it_is, i * s["channels"] * padded + at), padded)
-                )
+                b.fill_zero(b.at(as_it_is, at * form.tap_count), padded * form.tap_count)
 
             (largest,) = b.loop(start, last, weights, [b.magnitudes(b.number(0.0, self.lanes))])
             b.loop(b.maximum(start, s["in_channels"]), stop, zeros)
@@ -105,7 +102,6 @@ class _Driver:
         """All output channels of a block, for one input channel; returns the largest magnitudes so far."""
         b, form, s = self.b, self.form, self.shape
         step = s["channels"] * padded
-        down, across = (kernel_transform(*sizes).tolist() for sizes in zip(form.taps, form.patch, strict=True))
 
         def some(lane: Value, largest: Value) -> list[Value]:
             start, row, column = self.whole(b.at(source, lane), width - lane)
@@ -115,11 +111,9 @@ class _Driver:
             ]
             for number, tap in enumerate(tap for of_row in taps for tap in of_row):
                 largest = b.larger(largest, b.magnitudes(tap))
-                b.store(tap, b.at(b.at(as_it_is, step * number), lane))
-            columns = [_at_points(b, down, [of_row[j] for of_row in taps]) for j in range(form.taps[1])]
-            for i in range(form.patch[0]):
-                for j, value in enumerate(_at_points(b, across, [column[i] for column in columns])):
-                    b.store(value, b.at(b.at(at_points, step * (i * form.patch[1] + j)), lane))
+                b.store(tap, b.at(b.at(as_it_is, padded * number), lane))
+            for number, value in enumerate(vector_at_points(b, form, taps)):
+                b.store(value, b.at(b.at(at_points, step * number), lane))
             return [largest]
 
         return b.loop(0, padded, some, [largest], step=self.lanes, once=True)[0]
@@ -141,25 +135,3 @@ class _Driver:
 
         start, row, column = b.when(count < self.lanes, copied, lambda: [source, s["row"], s["column"]])
         return start, row, column
-
-
-def _at_points(b: Builder, matrix: Sequence[Sequence[float]], taps: list[Value]) -> list[Value]:
-    """The values of a row or column of taps at the points; one tap as it is.
-
-    The even and the odd powers of a pair of points p and -p are the same but for their signs.
-    """
-    if len(matrix) == 1:
-        return taps
-    values = [_weighted(b, matrix[0][:1], taps[:1])]
-    for of_point in matrix[1:-1:2]:
-        even, odd = (_weighted(b, of_point[first::2], taps[first::2]) for first in (0, 1))
-        values += [b.add(even, odd), b.subtract(even, odd)]
-    return [*values, taps[-1]]
-
-
-def _weighted(b: Builder, weights: Sequence[float], values: Sequence[Value]) -> Value:
-    first, *rest = zip(values, weights, strict=True)
-    total = b.combine("fmul", first[0], b.number(first[1], first[0].lanes))
-    for value, weight in rest:
-        total = b.multiply_add(value, b.number(weight, value.lanes), total)
-    return total

@@ -79,9 +79,9 @@ def applies(spec: ConvSpec) -> bool:
     return plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
 
 
-def plan(spec: ConvSpec, target: Target, schedule: ModuleType) -> BandsPlan:
-    """Plan a convolution by way of another schedule."""
-    return BandsPlan(spec, target, schedule.plan(inside(spec), target), schedule)
+def plan(spec: ConvSpec, target: Target, schedule: ModuleType, inner: object) -> BandsPlan:
+    """Plan a convolution by way of another schedule, by its plan for what is `inside`."""
+    return BandsPlan(spec, target, inner, schedule)
 
 
 def inside(spec: ConvSpec) -> ConvSpec:

@@ -9,6 +9,9 @@ A dilated convolution is `dilation` interleaved dense ones along each axis (*pha
 stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
 into the padding is first copied out with what that holds (``fill``).
 
+Transformed weights are four times as many as the kernel's own. Where they would stream past the processor for each few
+dozen tiles, it is the kernel that does, and the weights of some channels are transformed just before they are used.
+
 Transforms smear a NaN or an infinity over its tile, and may overflow where the sum does not: a tile whose result is
 not finite is computed once more, directly. Kernels that are not finite do not come here at all.
 """
@@ -27,7 +30,7 @@ from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, OUT, ROW, Along, Part
 from tweakconv.compiler.schedules import channel_lanes, direct
 from tweakconv.compiler.schedules import winograd_strips as strips
-from tweakconv.compiler.schedules.blocking import Blocking
+from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate
 from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
@@ -35,6 +38,7 @@ from tweakconv.compiler.schedules.winograd_transforms import (
     Form,
     emit_fill,
     emit_input_transform,
+    emit_kernel_transform,
     emit_output_transform,
 )
 from tweakconv.compiler.spec import ConvSpec
@@ -64,6 +68,22 @@ _LEAST_CHANNELS = 32
 _PACKED_AT_ONCE = 1 << 16
 """Elements that a task of packing writes, roughly."""
 
+_LATE_CYCLES, _LATE_STREAMED_CYCLES = 9.0, 5.0
+"""What bringing a vector of weights to a point takes in a round, where all stay in a core's cache, and where not.
+
+Measured: 56x56 with 64 channels 0.65 ms instead of 0.48, 28x28 with 128 the same, with 512, as 56x56 with 256, a tenth
+less.
+"""
+
+_STREAMED_BYTES_PER_CYCLE = 7.0
+"""At which weights come from beyond the second-level cache."""
+
+_WEIGHTS_SHARE = 2
+"""The part of the second-level cache that weights at the points fill, at the most, where a round brings them there."""
+
+_UNROLLED = 4
+"""Products that the microkernel takes one after another in a turn of its loop."""
+
 _MOST_BYTES = 15 << 18
 """Working space of a thread, 3.75 MiB."""
 
@@ -78,12 +98,16 @@ class WinogradPlan:
         How the products at one point are cut up: pixels are tiles here.
     tiles : int
         Tiles worked on at a time.
+    late : bool
+        Whether weights are packed as they are, and brought to the points by each round that uses them; else packing
+        does it, once.
     """
 
     spec: ConvSpec
     target: Target
     products: Blocking
     tiles: int
+    late: bool = False
 
     @property
     def form(self) -> Form:
@@ -101,9 +125,19 @@ class WinogradPlan:
         return self.products.pixels[0], self.products.pixels[2]
 
     @property
+    def inputs_apart(self) -> int:
+        """Elements from a round's inputs at one point to those at the next."""
+        return self.tiles * self.channels
+
+    @property
+    def products_apart(self) -> int:
+        """Elements from a round's products at one point to those at the next."""
+        return self.tiles * self.products.out_block
+
+    @property
     def transformed_elements(self) -> int:
         """Elements of the transformed inputs of a round."""
-        return self.form.points * self.tiles * self.channels
+        return self.form.points * self.inputs_apart
 
     @property
     def weights_stream(self) -> bool:
@@ -119,10 +153,29 @@ class WinogradPlan:
         return 2 if self.weights_stream else 0
 
     @property
+    def channels_at_once(self) -> int:
+        """Input channels whose products are summed in registers."""
+        return self.products.chunk[2]
+
+    @property
+    def weights_room(self) -> int:
+        """Elements of the weights that a round brings to the points together."""
+        return self.form.points * self.weights_apart(self.products.out_block) if self.late else 0
+
+    def weights_apart(self, padded: int) -> int:
+        """Elements from the weights that a round brings to one point to those at the next."""
+        return self.channels_at_once * padded
+
+    @property
     def own_elements(self) -> int:
-        """Elements of a thread's own working space: the products of some tiles, one tile's inputs, and strips."""
-        tiles = FLAG_ELEMENTS + self.form.points * (self.tiles * self.products.out_block + self.channels)
-        return tiles if self.spec.channels_last else tiles + strips.elements(self)
+        """Elements of a thread's own working space: the products of some tiles, and `other_elements`."""
+        return FLAG_ELEMENTS + self.form.points * self.products_apart + self.other_elements
+
+    @property
+    def other_elements(self) -> int:
+        """Those of one tile's inputs, of an output's, of some weights at the points, and of strips."""
+        tile = (self.form.points + self.form.tap_count) * self.channels + self.weights_room
+        return tile if self.spec.channels_last else tile + strips.elements(self)
 
     @property
     def tile_spec(self) -> ConvSpec:
@@ -134,7 +187,13 @@ class WinogradPlan:
     @property
     def group_weights(self) -> int:
         """Elements of a group's packed weights: at the points, and as they are."""
-        return (self.form.points + self.form.tap_count) * self.channels * self.products.padded_out
+        points = 0 if self.late else self.form.points
+        return (points + self.form.tap_count) * self.channels * self.products.padded_out
+
+    @property
+    def as_they_are(self) -> int:
+        """Elements before the weights of a group as they are."""
+        return 0 if self.late else self.form.points * self.channels * self.products.padded_out
 
     @property
     def rows_at_once(self) -> int:
@@ -147,6 +206,7 @@ class WinogradPlan:
         return [
             f"F({form.tile[0]}x{form.tile[1]}, {form.taps[0]}x{form.taps[1]}): {form.points} products for {outputs} "
             f"outputs instead of {outputs * form.tap_count}, {self.tiles} tiles at a time",
+            *(["weights are brought to the points where they are used"] if self.late else []),
             f"registers hold the products of {self.products.pixels[0]} tiles by {self.products.out_block} channels",
         ]
 
@@ -167,8 +227,20 @@ def applies(spec: ConvSpec, target: Target) -> bool:
         return False
     if not spec.channels_last and (spec.dilation != (1, 1) or spec.x_stored or spec.y_stored):
         return False
-    made = plan(spec, target)
-    return (made.own_elements + made.transformed_elements) * spec.element_bytes <= _MOST_BYTES
+    return bool(_fitting(spec, target))
+
+
+def plans(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
+    """Every way to cut up the work of a convolution that this schedule computes."""
+    return _fitting(spec, target)
+
+
+def _fitting(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
+    """Those that fit the working space that a thread may take."""
+    made = [plan(spec, target, late=late) for late in (False, True)]
+    return [
+        each for each in made if (each.own_elements + each.transformed_elements) * spec.element_bytes <= _MOST_BYTES
+    ]
 
 
 def _stays(weights: int, target: Target) -> bool:
@@ -181,7 +253,7 @@ def _is_long(spec: ConvSpec) -> bool:
     return min(spec.kernel) == 1 and max(spec.kernel) in (6, 7) and spec.group_in >= _LEAST_CHANNELS
 
 
-def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
+def plan(spec: ConvSpec, target: Target, *, late: bool = False) -> WinogradPlan:
     """Choose how many tiles to work on at a time, and blocks for their products."""
     channels = _rounded(spec.group_in, target.lanes(spec.element_bytes))
     products = channel_lanes.blocking(_products_spec(channels, spec.group_out), target)
@@ -190,9 +262,12 @@ def plan(spec: ConvSpec, target: Target) -> WinogradPlan:
     weights = points * channels * products.padded_out * spec.element_bytes
     wanted = _FEW_TILES if _stays(weights, target) else _MANY_TILES
     tile_bytes = points * (channels + products.out_block) * spec.element_bytes
-    made = WinogradPlan(spec, target, products, step)
-    others = points * channels + (0 if spec.channels_last else strips.elements(made))
-    fits = (_MOST_BYTES - others * spec.element_bytes) // tile_bytes
+    if late:  # the weights that a round brings to the points together stay in a core's cache
+        each = points * products.out_block * spec.element_bytes
+        part = even_step(channels, max(_UNROLLED, target.l2_bytes // _WEIGHTS_SHARE // each), _UNROLLED)
+        products = replace(products, chunk=(1, 1, part))
+    made = WinogradPlan(spec, target, products, step, late)
+    fits = (_MOST_BYTES - made.other_elements * spec.element_bytes) // tile_bytes
     return replace(made, tiles=max(step, min(_rounded(wanted, step), fits // step * step)))
 
 
@@ -209,19 +284,34 @@ def tile_counts(form: Form, dilation: tuple[int, int], out_size: tuple[int, int]
 
 
 def parts(plan: WinogradPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
-    """What goes where of the kernel itself, which follows its values at the points group by group, block by block."""
-    spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
+    """What goes where of the kernel as it is, block by block: the taps of a channel, then those of the next."""
+    spec, products, form = plan.spec, plan.products, plan.form
     found = []
-    for start, width, padded in products.out_blocks():
-        along = (
-            Along(GROUP, spec.groups, plan.group_weights),
-            Along(ROW, form.taps[0], form.taps[1] * channels * padded),
-            Along(COLUMN, form.taps[1], channels * padded),
-            Along(CHANNEL, spec.group_in, padded),
-            Along(OUT, width, 1),
+    whole = (0, products.out_block, products.full_blocks)
+    last = (products.full_blocks * products.out_block, products.tail, 1)
+    for start, width, blocks in (whole, last):
+        if not width * blocks:
+            continue
+        padded = products.padded_width(width)
+        groups = Along(GROUP, spec.groups, plan.group_weights)
+        of_block = Along(OUT, blocks, form.tap_count * plan.channels * padded, products.out_block)
+        of_taps = (
+            Along(CHANNEL, spec.group_in, form.tap_count * padded),
+            Along(ROW, form.taps[0], form.taps[1] * padded),
+            Along(COLUMN, form.taps[1], padded),
         )
-        at = form.points * channels * products.padded_out + form.tap_count * channels * start
-        found.append(Part((0, 0, 0, 0, 0, start), at, along))
+        at = plan.as_they_are + form.tap_count * plan.channels * start
+        found.append(Part((0, 0, 0, 0, 0, start), at, (groups, of_block, *of_taps, Along(OUT, width, 1))))
+        if not plan.late:
+            continue
+        zeros = [each._replace(step=0) for each in (groups, of_block)]
+        if padded > width:
+            rows = Along(CHANNEL, form.tap_count * spec.group_in, padded, 0)
+            found.append(Part((0,) * 6, at + width, (*zeros, rows, Along(OUT, padded - width, 1, 0)), zeros=True))
+        if plan.channels > spec.group_in:
+            rest = form.tap_count * (plan.channels - spec.group_in) * padded
+            at += form.tap_count * spec.group_in * padded
+            found.append(Part((0,) * 6, at, (*zeros, Along(OUT, rest, 1, 0)), zeros=True))
     return tuple(found)
 
 
@@ -290,11 +380,23 @@ def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     products = tiles * points * plan.channels * outputs * direct.CYCLES_PER_PRODUCT
     axes = sum(inputs > 1 for inputs in plan.form.patch)
     transforms = tiles * points * axes * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
-    weights = points * plan.channels * plan.products.padded_out * spec.element_bytes
-    passes = -(-tiles // plan.tiles)
-    streamed = 0 if _stays(weights, plan.target) else passes * weights / direct.STREAMED_BYTES_PER_CYCLE
+    streamed = -(-tiles // plan.tiles) * _weights_cycles(plan)
     turned = 0.0 if spec.channels_last else _turned_cycles(plan, tiles)
     return spec.groups * (products + transforms + streamed + turned)
+
+
+def _weights_cycles(plan: WinogradPlan) -> float:
+    """What a round takes besides for the weights of a group: to stream them past, and to bring them to the points."""
+    spec, target, elements = plan.spec, plan.target, plan.channels * plan.products.padded_out
+
+    def streamed(taps: int) -> float:
+        weights = taps * elements * spec.element_bytes
+        return 0.0 if _stays(weights, target) else weights / _STREAMED_BYTES_PER_CYCLE
+
+    if not plan.late:
+        return streamed(plan.form.points)
+    each = _LATE_STREAMED_CYCLES if streamed(plan.form.points) else _LATE_CYCLES
+    return streamed(plan.form.tap_count) + each * plan.form.points * elements / target.lanes(spec.element_bytes)
 
 
 def _turned_cycles(plan: WinogradPlan, tiles: int) -> float:
@@ -312,22 +414,25 @@ def emit(plan: WinogradPlan) -> str:
 
 def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define the function of a plan, and those that it calls."""
+    taps = plan.form.tap_count * plan.channels
     products_spec = _products_spec(plan.channels, plan.products.out_block)
-    again_spec = replace(plan.tile_spec, dilation=(1, 1), in_channels=plan.channels, groups=1, x_stored="")
-    again = replace(plan.products, pixels=(1,), chunk=(*plan.form.taps, plan.channels))
+    again_spec = replace(plan.tile_spec, kernel=(1, 1), dilation=(1, 1), in_channels=taps, groups=1, x_stored="")
+    again = replace(plan.products, pixels=(1,), chunk=(1, 1, taps))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
+        if plan.late:
+            emit_kernel_transform(b, plan.form, plan.weights_apart(padded), padded)
         for tiles in plan.at_once:
             channel_lanes.emit_micro(
                 b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded, ahead=plan.lines_ahead
             )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)
-        emit_output_transform(b, plan.form, plan.tile_spec, plan.tiles * plan.products.out_block, width)
+        emit_output_transform(b, plan.form, plan.tile_spec, plan.products_apart, width)
     emit_activate(b, plan.tile_spec)
     together = plan.channels if plan.spec.channels_last else b.lanes
     for stored in sorted({"", plan.spec.x_stored}):
-        emit_input_transform(b, plan.form, plan.tiles * plan.channels, together, stored)
+        emit_input_transform(b, plan.form, plan.inputs_apart, together, stored)
     emit_fill(b, plan.form, plan.spec, plan.channels, FIELDS)
     if not plan.spec.channels_last:
         strips.define(b, plan, len(FIELDS))

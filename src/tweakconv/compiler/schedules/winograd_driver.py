@@ -100,10 +100,12 @@ class _Driver:
         self.integers, self.shared = shape, shared
         self.flag = window
         self.m = b.at(window, FLAG_ELEMENTS)
-        self.patch = b.at(self.m, self.form.points * plan.tiles * plan.products.out_block)
+        self.patch = b.at(self.m, self.form.points * plan.products_apart)
         self.zeros = b.at(bias, spec.groups * plan.products.padded_out)
         self.apart = s["tasks_per_round"] > 1
-        own = b.at(self.patch, self.form.points * plan.channels)
+        self.pixel = b.at(self.patch, self.form.points * plan.channels)
+        self.some_weights = b.at(self.pixel, self.form.tap_count * plan.channels)
+        own = b.at(self.some_weights, plan.weights_room)
         if not spec.channels_last:
             self.strips = Strips(b, plan, s, shape, own)
             own = b.at(own, elements(plan))
@@ -171,8 +173,10 @@ class _Driver:
         v = b.at(ours.v, start * plan.channels)
 
         def channels(first: Value, width: int) -> None:
-            weights = b.at(self.w, first * (self.form.points * plan.channels))
-            b.loop(0, self.form.points, lambda k: self.multiply(v, k, weights, width, count), once=True)
+            if plan.late:
+                self.multiply_late(v, first, width, count)
+            else:
+                self.multiply_at_points(v, first, width, count)
             outputs = ours.first + start
 
             def strip(q: Value, place: _Place, tiles: Value) -> None:
@@ -235,41 +239,84 @@ class _Driver:
         else:
             b.call("transform_input", *b.when(inside, in_place, in_patch), v)
 
-    def multiply(self, v: Value, k: Value, weights: Value, width: int, count: Value) -> None:
-        """The products of all channels at one point."""
+    def multiply_at_points(self, v: Value, first: Value, width: int, count: Value) -> None:
+        """The products of all channels at all points, with weights that are packed there."""
         b, plan = self.b, self.plan
         padded = plan.products.padded_width(width)
-        w = b.at(weights, k * (plan.channels * padded))
-        part = plan.products.chunk[2]
+        weights = b.at(self.w, first * (self.form.points * plan.channels))
+
+        def point(k: Value) -> None:
+            at_point = b.at(weights, k * (plan.channels * padded))
+
+            def some(channel: Value, channels: Value, mode: Value) -> None:
+                w = b.at(at_point, channel * padded)
+                self.multiply(v, k, w, plan.channels * padded, width, count, channel, channels, mode)
+
+            self.in_parts(some)
+
+        b.loop(0, self.form.points, point, once=True)
+
+    def multiply_late(self, v: Value, first: Value, width: int, count: Value) -> None:
+        """The same with weights packed as they are: those of some channels are brought to the points at a time."""
+        b, plan = self.b, self.plan
+        padded, room = plan.products.padded_width(width), self.some_weights
+        weights = b.at(self.w, first * (self.form.tap_count * plan.channels))
+
+        def some(channel: Value, channels: Value, mode: Value) -> None:
+            source = b.at(weights, channel * (self.form.tap_count * padded))
+            b.call(f"transform_kernel_{padded}", source, room, channels)
+
+            following = b.at(source, channels * (self.form.tap_count * padded))
+
+            def point(k: Value) -> None:
+                at_point = b.at(room, k * plan.weights_apart(padded))
+                ahead = b.at(following, k * (plan.lines_ahead * b.line_elements * plan.channels_at_once // 4))
+                later = b.distance(at_point, ahead)
+                self.multiply(v, k, at_point, later, width, count, channel, channels, mode)
+
+            b.loop(0, self.form.points, point, once=True)
+
+        self.in_parts(some)
+
+    def in_parts(self, body: Callable[[Value, Value, Value], None]) -> None:
+        """Run ``body(first, channels, mode)`` for some input channels at a time."""
+        b, plan, part = self.b, self.plan, self.plan.channels_at_once
+
+        def some(channel: Value) -> None:
+            left = b.minimum(b.integer(part), b.integer(plan.channels) - channel)
+            mode = b.select(channel.equals(0), 1, 0) + b.select((channel + left).equals(plan.channels), 2, 0)
+            body(channel, left, mode)
+
+        if part == plan.channels:
+            body(b.integer(0), b.integer(plan.channels), b.integer(3))
+        else:
+            b.loop(0, plan.channels, some, step=part, once=True)
+
+    def multiply(
+        self, v: Value, k: Value, w: Value, later: Value | int, width: int, count: Value,
+        channel: Value, channels: Value, mode: Value,
+    ) -> None:  # fmt: skip
+        """The products of some channels at one point, with their weights there; `later` elements on, others follow."""
+        b, plan = self.b, self.plan
+        padded = plan.products.padded_width(width)
         many, some = plan.at_once
         in_many = self.in_many(count)
 
-        # The groups of tiles one after another ask for the next point's weights, which follow.
+        # The groups of tiles one after another ask for the weights that follow; where these are few, the first group.
         ahead = plan.lines_ahead * b.line_elements * plan.channels // 4
 
-        def some_tiles(tiles: int, t: Value, channel: Value, channels: Value, mode: Value) -> None:
+        def some_tiles(tiles: int, t: Value) -> None:
             call(
                 b, f"products_{tiles}x{padded}",
-                x=b.at(v, (k * plan.tiles + t) * plan.channels + channel), x_row=0,
-                x_channel=t // many * ahead + plan.channels * padded,
-                w=b.at(w, channel * padded), y=b.at(self.m, (k * plan.tiles + t) * plan.products.out_block),
+                x=b.at(v, k * plan.inputs_apart + t * plan.channels + channel), x_row=0,
+                x_channel=b.select((t // many).equals(0), later, 0) if plan.late else t // many * ahead + later,
+                w=w, y=b.at(self.m, k * plan.products_apart + t * plan.products.out_block),
                 y_channel=1, bias=self.zeros, rows=1, columns=1, channels=channels, mode=mode,
                 count=b.minimum(b.integer(tiles), count - t),
             )  # fmt: skip
 
-        def all_tiles(channel: Value, channels: Value, mode: Value) -> None:
-            b.loop(0, in_many, lambda t: some_tiles(many, t, channel, channels, mode), step=many)
-            b.loop(in_many, count, lambda t: some_tiles(some, t, channel, channels, mode), step=some)
-
-        def some_channels(channel: Value) -> None:
-            left = b.minimum(b.integer(part), b.integer(plan.channels) - channel)
-            mode = b.select(channel.equals(0), 1, 0) + b.select((channel + left).equals(plan.channels), 2, 0)
-            all_tiles(channel, left, mode)
-
-        if part == plan.channels:
-            all_tiles(b.integer(0), b.integer(plan.channels), b.integer(3))
-        else:
-            b.loop(0, plan.channels, some_channels, step=part, once=True)
+        b.loop(0, in_many, lambda t: some_tiles(many, t), step=many)
+        b.loop(in_many, count, lambda t: some_tiles(some, t), step=some)
 
     def in_many(self, count: Value) -> Value:
         """How many of the tiles are multiplied in large groups; small groups fit the rest with the least waste.
@@ -341,19 +388,28 @@ class _Driver:
         def again() -> None:
             x = b.at(self.x, place.image * s["x_image"])
             b.call("fill", self.patch, x, place.ih, place.iw, s["height"], s["width"], s["x_row"], self.integers)
-            w = b.at(self.w, self.form.points * plan.channels * plan.products.padded_out)
-            w = b.at(w, first * (self.form.tap_count * plan.channels))
-            wide = self.form.patch[1]
+            w = b.at(b.at(self.w, plan.as_they_are), first * (self.form.tap_count * plan.channels))
 
             def pixel(r: Value, c: Value) -> None:
                 at = r * to.y_row + c * to.y_column
+                self.gather(r, c)
                 call(
-                    b, f"direct_{width}",
-                    x=b.at(self.patch, (r * wide + c) * plan.channels), x_row=wide * plan.channels, x_channel=1, w=w,
+                    b, f"direct_{width}", x=self.pixel, x_row=0, x_channel=1, w=w,
                     y=b.at(to.y, at), y_channel=1, residual=b.at(to.residual, at) if spec.residual else None, bias=bias,
-                    rows=self.form.taps[0], columns=self.form.taps[1], channels=plan.channels, mode=3, count=1,
+                    rows=1, columns=1, channels=self.form.tap_count * plan.channels, mode=3, count=1,
                 )  # fmt: skip
 
             b.loop(0, to.rows, lambda r: b.loop(0, to.columns, lambda c: pixel(r, c)))
 
         b.when(b.load_integer(self.flag, 0).equals(1), again)
+
+    def gather(self, row: Value, column: Value) -> None:
+        """Bring the inputs of one output of the patch together: those of a channel's taps, then the next channel's."""
+        b, (rows, columns), channels = self.b, self.form.taps, self.plan.channels
+
+        def tap(i: Value, j: Value) -> None:
+            source = b.at(self.patch, ((row + i) * self.form.patch[1] + column + j) * channels)
+            target = b.at(self.pixel, i * columns + j)
+            b.loop(0, channels, lambda c: b.store(b.load(b.at(source, c)), b.at(target, c * (rows * columns))))
+
+        b.loop(0, rows, lambda i: b.loop(0, columns, lambda j: tap(i, j), once=True), once=True)

@@ -74,6 +74,36 @@ def kernel_transform(taps: int, inputs: int) -> FloatArray:
     return matrix
 
 
+def kernel_at_points(b: Builder, matrix: Sequence[Sequence[float]], taps: list[Value]) -> list[Value]:
+    """The values of a row or column of taps at the points, by a `kernel_transform`; one tap as it is.
+
+    The even and the odd powers of a pair of points p and -p are the same but for their signs.
+    """
+    if len(matrix) == 1:
+        return taps
+    values = [_weighted(b, matrix[0][:1], taps[:1])]
+    for of_point in matrix[1:-1:2]:
+        even, odd = (_weighted(b, of_point[first::2], taps[first::2]) for first in (0, 1))
+        values += [b.add(even, odd), b.subtract(even, odd)]
+    return [*values, taps[-1]]
+
+
+def _weighted(b: Builder, weights: Sequence[float], values: Sequence[Value]) -> Value:
+    first, *rest = zip(values, weights, strict=True)
+    total = b.combine("fmul", first[0], b.number(first[1], first[0].lanes))
+    for value, weight in rest:
+        total = b.multiply_add(value, b.number(weight, value.lanes), total)
+    return total
+
+
+def vector_at_points(b: Builder, form: Form, taps: list[list[Value]]) -> list[Value]:
+    """The values of vectors of taps, row by row, at all points of a tile, row by row."""
+    down, across = (kernel_transform(*sizes).tolist() for sizes in zip(form.taps, form.patch, strict=True))
+    columns = [kernel_at_points(b, down, [row[j] for row in taps]) for j in range(form.taps[1])]
+    rows = [kernel_at_points(b, across, [column[i] for column in columns]) for i in range(form.patch[0])]
+    return [value for row in rows for value in row]
+
+
 def input_transform(b: Builder, d: list[Value]) -> list[Value]:
     """The inputs of a row or column at as many points; one input as it is.
 
@@ -152,6 +182,28 @@ def emit_input_transform(b: Builder, form: Form, point: int, channels: int, stor
 
     name, x = (f"transform_input_{stored}", f"ptr {stored}") if stored else ("transform_input", "ptr")
     b.function(name, {"x": x, "x_row": "i64", "x_column": "i64", "v": "ptr"}, body)
+
+
+def emit_kernel_transform(b: Builder, form: Form, point: int, padded: int) -> None:
+    """Define ``transform_kernel_PADDED(w, u, channels)``: weights of a block of output channels at the points.
+
+    The taps of a channel lie side by side in `w`, a block each; values at one point, `point` elements from those at the
+    next, have its channels side by side.
+    """
+    lanes, (rows, columns) = b.lanes, form.taps
+
+    def body(w: Value, u: Value, channels: Value) -> None:
+        def channel(c: Value, lane: Value) -> None:
+            source, target = b.at(b.at(w, c * (form.tap_count * padded)), lane), b.at(b.at(u, c * padded), lane)
+            taps = [
+                [b.load(b.at(source, (i * columns + j) * padded), lanes) for j in range(columns)] for i in range(rows)
+            ]
+            for k, value in enumerate(vector_at_points(b, form, taps)):
+                b.store(value, b.at(target, k * point))
+
+        b.loop(0, channels, lambda c: b.loop(0, padded, lambda lane: channel(c, lane), step=lanes, once=True))
+
+    b.function(f"transform_kernel_{padded}", {"w": "ptr", "u": "ptr", "channels": "i64"}, body)
 
 
 def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, width: int) -> None:

@@ -7,14 +7,13 @@ speed, a copy in another order is made first.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import math
 import os
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,7 +45,8 @@ _MOST_ROOM_BYTES = 64 << 20
 Measured: packing 47 MB takes 6.4 ms, and 11.5 ms where the system has to find the memory first.
 """
 
-_MOST_ROOMS = 8
+_MOST_ROOMS, _SMALL_ROOM_BYTES = 8, 1 << 20
+"""Pieces of memory that are kept, and their size up to which they are not counted."""
 
 _FORMATS = {name: struct.Struct(name) for name in "fd"}
 
@@ -103,15 +103,13 @@ class Packer:
 
     def pack(self, kernel: FloatArray, room: int) -> float:
         """Write a packed kernel to an address with room for its elements; returns its largest magnitude, or NaN."""
-        if not hasattr(self._choice.schedule, "parts"):
-            return self._computed(kernel, room)
-        if not kernel.flags.aligned or any(stride % kernel.itemsize for stride in kernel.strides):
-            kernel = kernel.copy()
-        way = self._ways.get(kernel.strides)
+        way = self._ways.get(kernel.strides) if kernel.flags.aligned else None
         if way is None:
-            if len(self._ways) >= _MOST_ORDERS:
-                self._ways.clear()
-            way = self._ways[kernel.strides] = self._new_way(kernel)
+            if not hasattr(self._choice.schedule, "parts"):
+                return self._computed(kernel, room)
+            if not kernel.flags.aligned or any(stride % kernel.itemsize for stride in kernel.strides):
+                kernel = kernel.copy()
+            way = self._way(kernel)
         start, size = address(kernel), self.bytes
         used = 1 if size < 2 * _BYTES_PER_THREAD else min(threads.get_num_threads(), size // _BYTES_PER_THREAD)
         if way.copy is None:
@@ -119,6 +117,15 @@ class Packer:
         with borrowed(way.copied) as copy:
             _run(way.copy, start, copy, used)
             return _run(way.last, copy, room, used)
+
+    def _way(self, kernel: FloatArray) -> _Way:
+        """How kernels that lie in memory as this one does are packed, remembered."""
+        way = self._ways.get(kernel.strides)
+        if way is None:
+            if len(self._ways) >= _MOST_ORDERS:
+                self._ways.clear()
+            way = self._ways[kernel.strides] = self._new_way(kernel)
+        return way
 
     def unpack(self, packed: FloatArray) -> FloatArray:
         """The kernel that was packed, as users write it."""
@@ -211,10 +218,26 @@ def relaid(kernel: FloatArray, target: FloatArray) -> FloatArray:
     >>> bool((relaid(kernel, np.empty((2, 3), order="F")) == kernel).all())
     True
     """
-    step = _relaying(kernel.shape, tuple(_steps(kernel)), tuple(_steps(target)), kernel.dtype)
-    used = min(threads.get_num_threads(), max(1, kernel.nbytes // _BYTES_PER_THREAD))
-    _run(step, address(kernel), address(target), used)
+    Relaying(kernel, target).run(address(kernel), address(target))
     return target
+
+
+class Relaying:
+    """What copies kernels that lie as one does into memory of another order, by addresses.
+
+    Parameters
+    ----------
+    kernel, target : ndarray
+        Of the same shape and type.
+    """
+
+    def __init__(self, kernel: FloatArray, target: FloatArray) -> None:
+        self._step = _relaying(kernel.shape, tuple(_steps(kernel)), tuple(_steps(target)), kernel.dtype)
+        self._threads = max(1, kernel.nbytes // _BYTES_PER_THREAD)
+
+    def run(self, kernel: int, target: int) -> None:
+        """Copy what lies at an address to another."""
+        _run(self._step, kernel, target, min(threads.get_num_threads(), self._threads))
 
 
 class borrowed:
@@ -239,24 +262,22 @@ class borrowed:
     def __exit__(self, *_: object) -> None:
         with _lock:
             _rooms.append(self._room)
-            while len(_rooms) > _MOST_ROOMS or sum(room.bytes for room in _rooms) > _MOST_ROOM_BYTES:
-                del _rooms[0]
+            if len(_rooms) > _MOST_ROOMS or self._size > _SMALL_ROOM_BYTES:
+                while len(_rooms) > _MOST_ROOMS or sum(room.bytes for room in _rooms) > _MOST_ROOM_BYTES:
+                    del _rooms[0]
 
 
-@contextlib.contextmanager
-def borrowed_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[FloatArray]:
-    """An array for the time of one use, in memory that later ones get again: nothing waits for the system to find it.
+def array_at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+    """The array at an address, in C order.
 
     Examples
     --------
-    >>> with borrowed_array((2, 3), np.dtype("float32")) as array:
-    ...     array.shape
+    >>> with borrowed(24) as room:
+    ...     array_at(room, (2, 3), np.dtype("float32")).shape
     (2, 3)
     """
-    size = math.prod(shape) * dtype.itemsize
-    with borrowed(size) as start:
-        memory = (ctypes.c_char * size).from_address(start)
-        yield np.ndarray(shape, dtype, memoryview(memory))
+    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(address)
+    return np.ndarray(shape, dtype, memoryview(memory))
 
 
 class _Room(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,8 @@ from tweakconv.layer import LayerConfig
 from tweakconv.packing import borrowed
 from tweakconv.prepared import PreparedConv
 from tweakconv.weights import Weights
+
+Result = TypeVar("Result")
 
 _FEW_IMAGES = 4
 
@@ -65,13 +67,19 @@ class PlannedConv:
         residual: ArrayLike | None = None,
     ) -> FloatArray:  # fmt: skip
         """Convolve; `x`, `out` and `residual` are as `PreparedConv` takes them, kernel and bias fit the layer."""
+        return self.packed(kernel, bias, lambda plan, weights, addends: plan.run(x, out, residual, weights, addends))
+
+    def packed(
+        self, kernel: FloatArray, bias: FloatArray | None, run: Callable[[PreparedConv, int, int], Result]
+    ) -> Result:
+        """What ``run(plan, weights, addends)`` gives: a plan for the weights, and addresses of the packed ones."""
         plan = self._plan(_USUAL)
         while True:
             with borrowed(plan.weights_bytes) as room:
                 kind = plan.pack_into(kernel, bias, room)
                 if kind == plan.made_for:
                     addends = plan.packed_bias(bias)
-                    return plan.run(x, out, residual, room, address(addends))
+                    return run(plan, room, address(addends))
             plan = self._plan(kind)
 
     @property

@@ -221,6 +221,33 @@ class PreparedConv:
             self._launch_into(out, launch, array, addends, weights, bias)
         return out
 
+    def reads(self, x: FloatArray) -> bool:
+        """Whether it reads an array of its type where it lies, instead of a copy."""
+        check_shape(self.layer, x.shape)
+        return x.flags.aligned and element_strides(x, self.layer.channels_last) is not None
+
+    def run_at(
+        self, shape: tuple[int, ...], strides: tuple[int, ...], x: int, y: int, residual: int = 0,
+        weights: int = 0, bias: int = 0,
+    ) -> None:  # fmt: skip
+        """Convolve what lies at an address into memory at another: nothing is checked, for frameworks that know it all.
+
+        Parameters
+        ----------
+        shape, strides
+            Of an input that it `reads`; strides in bytes.
+        x, y, residual : int
+            Addresses, of no residual where 0; the output and the residual lie in C order.
+        weights, bias : int
+            Addresses of packed ones; the own, where 0.
+        """
+        launch = self._launches.get((shape, strides, threads.get_num_threads()))
+        if launch is None:
+            _, launch = self._prepare(np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), shape, strides))
+        if launch.out_shape[0]:
+            weights, bias = weights or self._weights_address, bias or self._bias_address
+            self._launch(launch, x, y, residual, weights, bias)
+
     def with_kernel(self, kernel: FloatArray, bias: FloatArray | None = None) -> PreparedConv:
         """The same convolution with other weights: what follows from the geometry is shared, so this only packs them.
 
@@ -343,19 +370,18 @@ class PreparedConv:
         self, out: FloatArray, launch: _Launch, x: FloatArray, residual: FloatArray | None, weights: int, bias: int
     ) -> None:
         """Run the code; where it does not round its sums to the type of the output, do so here."""
-        if out.dtype == self._sums_dtype:
-            self._launch(launch, x, out, residual, weights, bias)
+        sums, added = out, residual
+        if out.dtype != self._sums_dtype:
+            sums = empty_aligned(out.shape, self._sums_dtype)
+            added = None if residual is None else residual.astype(self._sums_dtype)
+        self._launch(launch, address(x), address(sums), 0 if added is None else address(added), weights, bias)
+        if sums is out:
             return
-        sums = empty_aligned(out.shape, self._sums_dtype)
-        self._launch(launch, x, sums, None if residual is None else residual.astype(self._sums_dtype), weights, bias)
         with np.errstate(over="ignore"):
             out[...] = sums
 
-    def _launch(
-        self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None, weights: int, bias: int
-    ) -> None:
-        addends = 0 if residual is None else address(residual)
-        arrays = (address(x), weights, bias, address(y), addends, launch.integers_address)
+    def _launch(self, launch: _Launch, x: int, y: int, residual: int, weights: int, bias: int) -> None:
+        arrays = (x, weights, bias, y, residual, launch.integers_address)
         own, shared = launch.space
         if launch.threads == 1:
             space = threads.workspace(_LINE + own)

@@ -425,7 +425,8 @@ def test_several_threads_may_call_an_accelerated_model(net: nn.Module, x: Tensor
         with torch.no_grad():
             for step in range(12):
                 place = (turn + step) % 4
-                found.append(torch.equal(net(images[place]), expected[place]))
+                # The size that comes first decides how a layer is computed, and that is another one in each turn.
+                found.append(torch.allclose(net(images[place]), expected[place], rtol=1e-4, atol=1e-5))
 
     threads = [threading.Thread(target=work, args=(turn,)) for turn in range(4)]
     for thread in threads:

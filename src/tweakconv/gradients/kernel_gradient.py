@@ -127,6 +127,30 @@ class PreparedKernelGrad:
             self._directly._run(inputs, grads, out)
         return out
 
+    def reads(self, x: FloatArray) -> bool:
+        """Whether it reads an input of its type where it lies, instead of a copy."""
+        plain = not (self._extends or self.layer.transposed)
+        return plain and x.flags.aligned and element_strides(x, self.layer.channels_last) is not None
+
+    def run_at(self, shape: tuple[int, ...], strides: tuple[int, ...], x: int, grad: int, out: FloatArray) -> None:
+        """The gradient from what lies at two addresses: nothing is checked, for frameworks that know it all.
+
+        Parameters
+        ----------
+        shape, strides
+            Of an input that it `reads`; strides in bytes.
+        x, grad : int
+            Addresses; the gradient of the result lies in C order.
+        out : ndarray
+            Where to write the result.
+        """
+        if not shape[0]:
+            out[...] = 0
+            return
+        self._run_at(shape, strides, x, grad, out)
+        if self.algorithm == "winograd" and not np.isfinite(out).all():
+            self._directly._run_at(shape, strides, x, grad, out)
+
     @property
     def algorithm(self) -> str:
         """Which computes it: "direct" or "winograd"."""
@@ -150,33 +174,33 @@ class PreparedKernelGrad:
     def _run(self, x: FloatArray, grad: FloatArray, out: FloatArray) -> None:
         if not grad.flags.c_contiguous:
             grad = np.ascontiguousarray(grad)
-        most = threads.get_num_threads()
-        key = (x.shape, x.strides, most)
-        found = self._launches.get(key)
-        if found is None:
-            strides = element_strides(x, self.layer.channels_last)
-            if strides is None:
-                x = np.ascontiguousarray(x)
-                key = (x.shape, x.strides, most)
-                strides = contiguous_strides(x.shape, self.layer.channels_last)
-            found = self._launches.get(key) or self._new_launch(key, x, strides, grad, most)
-        arrays = (address(x), address(grad), 0, address(out), 0)
-        launch(self._code, arrays, found.address, found.space, found.threads)
+        if element_strides(x, self.layer.channels_last) is None:
+            x = np.ascontiguousarray(x)
+        self._run_at(x.shape, x.strides, address(x), address(grad), out)
 
-    def _new_launch(
-        self, key: tuple[object, ...], x: FloatArray, strides: tuple[int, ...], grad: FloatArray, most: int
-    ) -> _Launch:
+    def _run_at(self, shape: tuple[int, ...], strides: tuple[int, ...], x: int, grad: int, out: FloatArray) -> None:
+        most = threads.get_num_threads()
+        found = self._launches.get((shape, strides, most)) or self._new_launch(shape, strides, most)
+        launch(self._code, (x, grad, 0, address(out), 0), found.address, found.space, found.threads)
+
+    def _new_launch(self, shape: tuple[int, ...], strides: tuple[int, ...], most: int) -> _Launch:
+        """For inputs, as the ordinary convolution reads them, that lie as the code needs it."""
         from tweakconv.compiler import kernel_grad  # noqa: PLC0415
 
-        _, way, plan = self._choice
+        layer, (_, way, plan), key = self.layer, self._choice, (shape, strides, most)
+        x = np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), shape, strides)
+        x_strides = element_strides(x, layer.channels_last)
+        assert x_strides is not None
+        out_size = tuple(axis.output for axis in self._geometry.axes[-layer.rank :])
+        grad_shape = layer.shape(shape[0], out_size, self._geometry.out_channels)
         call = kernel_grad.KernelGradCall(
-            batch=len(x),
+            batch=shape[0],
             geometry=self._geometry,
-            x_strides=strides,
-            y_strides=contiguous_strides(grad.shape, self.layer.channels_last),
+            x_strides=x_strides,
+            y_strides=contiguous_strides(grad_shape, layer.channels_last),
         )
         integers = np.array(way.integers(plan, call), np.int64)
-        work = len(x) * self._geometry.multiply_adds
+        work = shape[0] * self._geometry.multiply_adds
         used = max(1, min(most, work // _WORK_PER_THREAD))
         if len(self._launches) >= _MOST_SHAPES:
             self._launches.clear()

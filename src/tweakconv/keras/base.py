@@ -23,6 +23,9 @@ from tweakconv.ops.general import checked_constant, checked_mode, layer_of, plai
 _UNKNOWN = 1 << 24
 """Stands for a size that is not known yet, where only the others are asked for: no crop takes all of it away."""
 
+_TWEAKS = frozenset(Operation._fields)
+"""Attributes that say what is computed."""
+
 Shape = tuple[int | None, ...]
 
 
@@ -112,19 +115,30 @@ class TweakedLayer:
 
     def _operation(self: Any, activation: str | None) -> Operation:
         """What is computed, as the layer's attributes say it now."""
-        return Operation(
-            self._rank,
-            "depthwise" if self._kind == "separable" else self._kind,
-            self.strides,
-            self.padding,
-            self.dilation_rate,
-            self.groups,
-            self.data_format,
-            self.padding_mode,
-            self.constant_value,
-            activation,
-            self.output_padding,
-        )
+        known: dict[str | None, Operation] | None = self.__dict__.get("_tweakconv_operations")
+        if known is None:
+            known = self.__dict__["_tweakconv_operations"] = {}
+        operation = known.get(activation)
+        if operation is None:
+            operation = known[activation] = Operation(
+                self._rank,
+                "depthwise" if self._kind == "separable" else self._kind,
+                self.strides,
+                self.padding,
+                self.dilation_rate,
+                self.groups,
+                self.data_format,
+                self.padding_mode,
+                self.constant_value,
+                activation,
+                self.output_padding,
+            )
+        return operation
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _TWEAKS:
+            self.__dict__.pop("_tweakconv_operations", None)
+        super().__setattr__(name, value)
 
     def _computed(self: Any, operation: Operation, inputs: Any, kernel: Any, bias: Any) -> Any:
         """The operation by the backend; what it remembers between calls is kept with the layer, and in no file."""

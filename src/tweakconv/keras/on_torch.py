@@ -26,12 +26,16 @@ from tweakconv.torch import functional as operators
 from tweakconv.torch.changes import Seen, stamp
 from tweakconv.torch.functional import is_unobserved
 from tweakconv.torch.layout import DTYPES, is_computable
+from tweakconv.torch.weights import Way
 
 FUSES = True
 SUPPORTS_JIT = True
 
 _MOST = 8
 """Ways to use the weights of one layer that are kept packed."""
+
+_MOST_SHAPES = 64
+"""Shapes of inputs that are remembered for each."""
 
 _THEIR_MODES = {"zeros": "zeros", "reflect": "reflect", "symmetric": "symmetric", "edge": "replicate",
                 "wrap": "circular"}  # fmt: skip
@@ -52,11 +56,12 @@ _ACTIVATIONS: dict[str | None, Any] = {
 
 
 class _Entry(NamedTuple):
-    """A prepared convolution, and the state of the tensors it was packed from."""
+    """A prepared convolution, the state of the tensors it was packed from, and how inputs go through it."""
 
     stamp: object
     seen: Seen
     conv: PreparedConv
+    ways: dict[tuple[torch.Size, tuple[int, ...]], Way]
 
 
 class Memory:
@@ -92,11 +97,13 @@ def _unwatched(memory: Memory, operation: Operation, x: Tensor, kernel: Tensor, 
         if len(memory.entries) >= _MOST:
             memory.entries.clear()
         memory.entries[operation, x.dtype] = entry
-    return torch.from_numpy(entry.conv((x if _is_plain(x) else x.detach().resolve_neg()).numpy()))
-
-
-def _is_plain(x: Tensor) -> bool:
-    return not (x.requires_grad or x.is_neg())
+    key = x.shape, x.stride()
+    way = entry.ways.get(key)
+    if way is None:
+        if len(entry.ways) >= _MOST_SHAPES:
+            entry.ways.clear()
+        way = entry.ways[key] = Way.of_arrays(x, entry.conv)
+    return way.run(entry.conv, x)
 
 
 def _packed(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None, now: object) -> _Entry:
@@ -106,7 +113,7 @@ def _packed(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None
     shape = tuple(x.shape)
     tweaks = operation.tweaks(operation.channels(shape))
     conv = prepare(operation.rank, weights, addends, shape, tweaks, None, None, "auto", False)
-    return _Entry(now, seen, conv)
+    return _Entry(now, seen, conv, {})
 
 
 def _watched(operation: Operation, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

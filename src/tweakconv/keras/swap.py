@@ -102,6 +102,7 @@ def restore(model: Any) -> Any:
         if layer.__dict__.pop(_MARK, False):
             layer.__class__, layer.supports_jit = theirs[type(layer)], True
             layer.__dict__.pop("_tweakconv_memory", None)
+            layer.__dict__.pop("_tweakconv_operations", None)
     return _compiled_anew(model)
 
 

@@ -26,8 +26,8 @@ def run_anew(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks) -> 
             if len(_plans) >= _MOST:
                 _plans.clear()
             _plans[key] = plan
-    conv, (kernel, addends) = plan.conv, arrays(weight, bias)
-    return plan.way.run(lambda x, out, residual: conv(x, kernel, addends, out, residual), x, None)
+    way, (kernel, addends) = plan.way, arrays(weight, bias)
+    return plan.conv.packed(kernel, addends, lambda conv, *packed: way.run(conv, x, None, *packed))
 
 
 class _Plan(NamedTuple):

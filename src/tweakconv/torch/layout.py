@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,15 +25,6 @@ def is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
     return len(shape) > 3 and bool(strides[1] == 1 and strides[-1] >= shape[1])
 
 
-def is_readable(x: Tensor, *, channels_last: bool) -> bool:
-    """Whether tweakconv reads it where it lies: pixels, or in channels_first the columns, without gaps between them."""
-    if x.is_neg():
-        return False
-    if not channels_last:
-        return bool(x.stride(-1) == 1)
-    return bool(x.stride(1) == 1 and x.stride(-1) == x.shape[1])
-
-
 def prefers_channels_last(one: Tensor, other: Tensor) -> bool:
     """The order of what comes of two tensors, by PyTorch's rule: channels_last where either is."""
     return is_channels_last(one.shape, one.stride()) or is_channels_last(other.shape, other.stride())
@@ -43,6 +35,7 @@ def to_last(rank: int) -> tuple[int, ...]:
     return (0, *range(2, rank + 2), 1)
 
 
+@lru_cache
 def kernel_axes(rank: int) -> tuple[int, ...]:
     """The axes of a weight in the order of a kernel: spatial ones first, PyTorch's first axis last."""
     return (*range(2, rank + 2), 1, 0)
@@ -64,6 +57,11 @@ def like(x: Tensor, shape: Sequence[int], *, channels_last: bool) -> Tensor:
 def in_order(x: Tensor, *, channels_last: bool) -> Tensor:
     """`x`, copied only where it is not in the order that is asked for."""
     return x.contiguous(memory_format=memory_format(x.dim() - 2, channels_last=channels_last))
+
+
+def as_it_lies(x: Tensor) -> Tensor:
+    """`x` with its sign in memory: copied, strides and all, where PyTorch has put off turning it."""
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype).copy_(x) if x.is_neg() else x
 
 
 def is_computable(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:

@@ -6,8 +6,12 @@ PyTorch computes what is not on the CPU, and what is neither float32 nor float64
 from __future__ import annotations
 
 import functools
+import math
+import threading
 from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,9 +19,18 @@ from torch.nn import functional as F
 import tweakconv as tc
 from tweakconv.geometry.padding import extend
 from tweakconv.gradients import PreparedKernelGrad
-from tweakconv.packing import borrowed_array, relaid
+from tweakconv.packing import Relaying, array_at, borrowed
 from tweakconv.torch.anew import run_anew
-from tweakconv.torch.layout import in_order, is_computable, kernel_axes, like, prefers_channels_last, to_last
+from tweakconv.torch.layout import (
+    as_it_lies,
+    in_order,
+    is_computable,
+    kernel_axes,
+    like,
+    memory_format,
+    prefers_channels_last,
+    to_last,
+)
 from tweakconv.torch.tweaks import Pairs, Tweaks
 from tweakconv.torch.weights import packed
 
@@ -40,20 +53,81 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks, *, 
 
 def kernel_grad(x: Tensor, grad: Tensor, kernel: Sequence[int], tweaks: Tweaks) -> Tensor:
     """The gradient of the weight of an ordinary convolution of `x`, given that of its result; in the order of both."""
-    channels_last = prefers_channels_last(x, grad)
     if not is_computable(x, grad, None):
-        return in_order(_kernel_grad_by_torch(x, grad, kernel, tweaks), channels_last=channels_last)
-    inputs, grads = (in_order(tensor.detach(), channels_last=channels_last).numpy() for tensor in (x, grad))
-    if channels_last:
-        into = to_last(len(kernel))
-        inputs, grads = inputs.transpose(into), grads.transpose(into)
-    shape = (*kernel, x.shape[1] // tweaks.groups, grad.shape[1])
-    kernel_grad = _prepared_kernel_grad(shape, (1, *inputs.shape[1:]), tweaks, channels_last, x.dtype)
-    weight = like(x, (shape[-1], shape[-2], *kernel), channels_last=channels_last)
-    with borrowed_array(shape, inputs.dtype) as of_kernel:
-        kernel_grad(inputs, grads, of_kernel)
-        relaid(of_kernel, weight.permute(kernel_axes(len(kernel))).numpy())
-    return weight
+        of_weight = _kernel_grad_by_torch(x, grad, kernel, tweaks)
+        return in_order(of_weight, channels_last=prefers_channels_last(x, grad))
+    kernel = tuple(kernel)
+    key = (x.shape, x.stride(), x.dtype, grad.shape, grad.stride(), kernel, tweaks)
+    way = _ways.get(key)
+    if way is None:
+        way = _KernelGrad.of(x, grad, kernel, tweaks)
+        with _lock:
+            if len(_ways) >= _MOST_WAYS:
+                _ways.clear()
+            _ways[key] = way
+    return way.run(x, grad)
+
+
+class _KernelGrad(NamedTuple):
+    """How the gradients of a weight are computed from inputs and gradients of some shapes and strides.
+
+    Attributes
+    ----------
+    order : torch.memory_format
+        How both lie in memory, or their copies.
+    copies : tuple of bool
+        Whether the input is copied, and whether the gradient.
+    placed : tuple of tuple of int
+        Shape and strides in bytes of the input, or of its copy, as the array that tweakconv takes.
+    shape : tuple of int
+        Of the kernel as tweakconv writes it.
+    of_weight : tuple of tuple of int
+        Shape and strides of the result, by PyTorch's axes.
+    """
+
+    prepared: PreparedKernelGrad
+    order: torch.memory_format
+    copies: tuple[bool, bool]
+    placed: tuple[tuple[int, ...], tuple[int, ...]]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    of_weight: tuple[tuple[int, ...], tuple[int, ...]]
+    relaying: Relaying
+
+    @classmethod
+    def of(cls, x: Tensor, grad: Tensor, kernel: tuple[int, ...], tweaks: Tweaks) -> _KernelGrad:
+        """The way for two tensors."""
+        rank, channels_last = len(kernel), prefers_channels_last(x, grad)
+        order = memory_format(rank, channels_last=channels_last)
+        shape = (*kernel, x.shape[1] // tweaks.groups, grad.shape[1])
+        copied = as_it_lies(x.detach().contiguous(memory_format=order)).numpy()
+        copied = copied.transpose(to_last(rank)) if channels_last else copied
+        prepared = _prepared_kernel_grad(shape, (1, *copied.shape[1:]), tweaks, channels_last, x.dtype)
+        weight = like(x, (shape[-1], shape[-2], *kernel), channels_last=channels_last)
+        relaying = Relaying(np.empty(shape, copied.dtype), weight.permute(kernel_axes(rank)).numpy())
+        copies = tuple(not tensor.is_contiguous(memory_format=order) for tensor in (x, grad))
+        placed, of_weight = (copied.shape, copied.strides), (tuple(weight.shape), weight.stride())
+        return cls(prepared, order, (copies[0], copies[1]), placed, shape, copied.dtype, of_weight, relaying)
+
+    def run(self, x: Tensor, grad: Tensor) -> Tensor:
+        """The gradient of the weight."""
+        prepared, order, copies, placed, shape, dtype, of_weight, relaying = self
+        if copies[0]:
+            x = x.contiguous(memory_format=order)
+        if copies[1]:
+            grad = grad.contiguous(memory_format=order)
+        x, grad = as_it_lies(x), as_it_lies(grad)
+        weight = torch.empty_strided(*of_weight, dtype=x.dtype)
+        with borrowed(math.prod(shape) * dtype.itemsize) as room:
+            of_kernel = array_at(room, shape, dtype)
+            prepared.run_at(*placed, x.data_ptr(), grad.data_ptr(), of_kernel)
+            relaying.run(room, weight.data_ptr())
+        return weight
+
+
+_MOST_WAYS = 256
+_ways: dict[object, _KernelGrad] = {}
+_lock = threading.Lock()
 
 
 @functools.lru_cache(maxsize=256)

@@ -54,12 +54,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks) 
 
 def recorded(x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks) -> Tensor:
     """The same into autograd's graph alone, where nothing else watches: without the dispatcher's microseconds."""
-    plain = *_plain(tweaks), False
-    if not tweaks.transposed:
-        y: Tensor = _recorded["convolution"](x, weight, bias, *plain)
-    else:
-        size = size_of(x.shape[2:], weight.shape[2:], tweaks)
-        y = _recorded["convolution_transpose"](x, weight, bias, size, *plain)
+    y: Tensor = _Recorded.apply(x, weight, bias, tweaks)
     return y
 
 
@@ -187,6 +182,49 @@ def _dense(grad: Tensor) -> Tensor:
 
 def _bias_grad(ctx: Any, grad: Tensor) -> Tensor | None:
     return grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[2] else None
+
+
+class _Recorded(torch.autograd.Function):
+    """A convolution, ordinary or transposed, whose gradients are nobody's business but autograd's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, tweaks: Tweaks) -> Tensor:
+        """Convolve, and keep what the gradients that are wanted need."""
+        of_x, of_weight, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(x if of_weight else None, weight if of_x else None)
+        ctx.sizes, ctx.tweaks = (x.shape[2:], weight.shape[2:]), tweaks
+        return native.convolve(x, weight, bias, tweaks, keep=False)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        """The gradients: at once, where they are not differentiated themselves."""
+        tweaks, (size, kernel) = ctx.tweaks, ctx.sizes
+        if torch.is_grad_enabled() or not (is_quiet() and are_plain(grad)):
+            extra = [size_of(size, kernel, tweaks)] if tweaks.transposed else []
+            ctx.rest = None, *extra, *_plain(tweaks), False
+            of_x, of_weight, of_bias, *_ = (_convolution_transpose_grads if extra else _convolution_grads)(ctx, grad)
+            return of_x, of_weight, of_bias, None
+        (x, weight), (wants_x, wants_weight, *_), of_x, of_weight = ctx.saved_tensors, ctx.needs_input_grad, None, None
+        grad = _dense(grad)
+        if wants_x:
+            back = _opposite(tweaks, grad.shape[2:], kernel, size)
+            of_x = native.convolve(grad, weight, None, back, keep=False)
+        if wants_weight:
+            one, other = (grad, x) if tweaks.transposed else (x, grad)
+            of_weight = native.kernel_grad(one, other, kernel, _ordinary(tweaks))
+        return of_x, of_weight, _bias_grad(ctx, grad), None
+
+
+@lru_cache(maxsize=1024)
+def _opposite(tweaks: Tweaks, pixels: torch.Size, kernel: torch.Size, size: torch.Size) -> Tweaks:
+    """What computes the gradient of the input, of some size, from that of the result."""
+    if tweaks.transposed:
+        return _ordinary(tweaks)
+    return _fitting(pixels, kernel, tuple(size), tweaks._replace(transposed=True))
+
+
+def _ordinary(tweaks: Tweaks) -> Tweaks:
+    return tweaks._replace(transposed=False) if tweaks.transposed else tweaks
 
 
 # torch.vmap.

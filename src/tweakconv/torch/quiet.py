@@ -31,7 +31,10 @@ def are_plain(*tensors: Tensor | None) -> bool:
     >>> are_plain(torch.zeros(1), None), are_plain(torch.nn.Buffer(torch.zeros(1)))
     (True, True)
     """
-    return all(tensor is None or type(tensor) in _PLAIN for tensor in tensors)
+    for tensor in tensors:  # noqa: SIM110 - in half the time that `all` takes
+        if tensor is not None and type(tensor) not in _PLAIN:
+            return False
+    return True
 
 
 def wants_gradient(*tensors: Tensor | None) -> bool:
@@ -42,4 +45,9 @@ def wants_gradient(*tensors: Tensor | None) -> bool:
     >>> wants_gradient(torch.zeros(1, requires_grad=True), None), wants_gradient(torch.zeros(1))
     (True, False)
     """
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    if not torch.is_grad_enabled():
+        return False
+    for tensor in tensors:  # noqa: SIM110 - as above
+        if tensor is not None and tensor.requires_grad:
+            return True
+    return False

@@ -20,7 +20,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.choose import is_whole
 from tweakconv.prepared import PreparedConv
 from tweakconv.torch.changes import Seen, Tensors, stamp
-from tweakconv.torch.layout import is_readable, kernel_axes, memory_format, prefers_channels_last, to_last
+from tweakconv.torch.layout import as_it_lies, kernel_axes, memory_format, prefers_channels_last, to_last
 from tweakconv.torch.tweaks import Tweaks
 
 Resolve: TypeAlias = Callable[[Hashable, Tensor, Tensor], Tweaks]
@@ -30,9 +30,6 @@ _MOST_CALLS = 64
 
 _MOST_PREPARED = 8
 """Ways to use one weight that are kept packed: by its geometry, by the order of its inputs."""
-
-Run: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], object]
-"""Takes input, result and residual as arrays."""
 
 
 class After(NamedTuple):
@@ -82,45 +79,70 @@ class Way(NamedTuple):
     ----------
     shape : tuple of int
         Of the result.
-    into : tuple of int
-        The axes of a tensor in the order of memory; None for channels_first.
     order : torch.memory_format
-        The same by PyTorch's name.
+        How input and result lie in memory.
     copies : bool
         Whether pixels (of channels_first) or channels lie apart, so that the input is copied.
+    placed : tuple of tuple of int
+        Shape and strides in bytes of the input, or of its copy, as the array that tweakconv takes.
     """
 
     shape: tuple[int, ...]
-    into: tuple[int, ...] | None
     order: torch.memory_format
     copies: bool
+    placed: tuple[tuple[int, ...], tuple[int, ...]]
 
     @classmethod
     def of(cls, x: Tensor, conv: PreparedConv, *, channels_last: bool) -> Way:
-        """The way of an input through a convolution."""
-        rank, layer = x.dim() - 2, conv.layer
-        out_size = layer.geometry(tuple(x.shape[2:])).output_size
-        return cls(
-            (x.shape[0], layer.out_channels, *out_size),
-            to_last(rank) if channels_last else None,
-            memory_format(rank, channels_last=channels_last),
-            copies=not is_readable(x, channels_last=channels_last),
-        )
+        """The way of an input, shape (batch, channels, *spatial), through a convolution."""
+        rank = x.dim() - 2
+        into = to_last(rank) if channels_last else tuple(range(rank + 2))
+        out_size = conv.layer.geometry(tuple(x.shape[2:])).output_size
+        shape = x.shape[0], conv.layer.out_channels, *out_size
+        return cls._of(x, conv, shape, memory_format(rank, channels_last=channels_last), into)
 
-    def run(self, conv: Run, x: Tensor, residual: Tensor | None) -> Tensor:
-        """What a convolution makes of an input; `residual`, of the result's shape, is added before the activation."""
-        shape, into, order, copies = self
-        if x.requires_grad:
-            x = x.detach()
+    @classmethod
+    def of_arrays(cls, x: Tensor, conv: PreparedConv) -> Way:
+        """The way of an input whose axes are in the convolution's own order."""
+        layer = conv.layer
+        out_size = layer.geometry(layer.size_of(tuple(x.shape))).output_size
+        shape = layer.shape(x.shape[0], out_size, layer.out_channels)
+        return cls._of(x, conv, shape, torch.contiguous_format, tuple(range(x.dim())))
+
+    @classmethod
+    def _of(
+        cls, x: Tensor, conv: PreparedConv, shape: tuple[int, ...], order: torch.memory_format, axes: tuple[int, ...]
+    ) -> Way:
+        """The way of an input whose axes, in some order, are those of tweakconv's."""
+        array = _array(x).transpose(axes)
+        copies = not conv.reads(array)
+        if copies:
+            array = _array(x.contiguous(memory_format=order)).transpose(axes)
+        return cls(shape, order, copies, (array.shape, array.strides))
+
+    def run(
+        self, conv: PreparedConv, x: Tensor, residual: Tensor | None = None, weights: int = 0, bias: int = 0
+    ) -> Tensor:
+        """What a convolution makes of an input.
+
+        Parameters
+        ----------
+        residual : Tensor, optional
+            Of the result's shape and type; added before the activation.
+        weights, bias : int
+            Addresses of packed ones, where they are not the convolution's own.
+        """
+        shape, order, copies, placed = self
         if copies:
             x = x.contiguous(memory_format=order)
+        x = as_it_lies(x)
         # PyTorch allows a result to be changed in place, as activations are, where it is not a view.
         y = torch.empty(shape, dtype=x.dtype, memory_format=order)
-        array, out, addends = x.numpy(), y.numpy(), None if residual is None else residual.numpy()
-        if into is not None:
-            array, out = array.transpose(into), out.transpose(into)
-            addends = None if addends is None else addends.transpose(into)
-        conv(array, out, addends)
+        if residual is None:
+            conv.run_at(*placed, x.data_ptr(), y.data_ptr(), 0, weights, bias)
+        else:
+            added = as_it_lies(residual.contiguous(memory_format=order))
+            conv.run_at(*placed, x.data_ptr(), y.data_ptr(), added.data_ptr(), weights, bias)
         return y
 
 
@@ -258,6 +280,11 @@ def forget(module: torch.nn.Module) -> None:
             plan.forget()
 
 
+def _array(x: Tensor) -> FloatArray:
+    array: FloatArray = as_it_lies(x.detach()).numpy()
+    return array
+
+
 def _as_they_are(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
     return weight, bias
 
@@ -268,7 +295,7 @@ def _form(weight: Tensor, bias: Tensor | None) -> object:
 
 def arrays(weight: Tensor, bias: Tensor | None) -> tuple[FloatArray, FloatArray | None]:
     """Weight and bias as tweakconv takes them."""
-    kernel: FloatArray = weight.detach().permute(kernel_axes(weight.dim() - 2)).numpy()
+    kernel: FloatArray = weight.detach().numpy().transpose(kernel_axes(weight.dim() - 2))
     return kernel, None if bias is None else bias.detach().numpy()
 
 

@@ -83,13 +83,18 @@ class PlannedConv:
             plan = self._plan(kind)
 
     @property
+    def usual(self) -> PreparedConv:
+        """What computes with weights of the usual kind, which it lacks."""
+        return self._plan(_USUAL)
+
+    @property
     def pieces(self) -> int:
         """Ordinary convolutions that it is made of, by which the memory goes that it takes."""
-        return len(self._plan(_USUAL)._lowered.pieces)
+        return len(self.usual._lowered.pieces)
 
     def explain(self) -> str:
         """What is computed and how, for weights of the usual kind; lines of text."""
-        return self._plan(_USUAL).explain()
+        return self.usual.explain()
 
     def _plan(self, kind: Weights) -> PreparedConv:
         plan = self._plans.get(kind)

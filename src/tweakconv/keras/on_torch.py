@@ -20,12 +20,13 @@ from tweakconv.geometry import effective_kernel
 from tweakconv.geometry.padding import cuts, padding_per_axis
 from tweakconv.geometry.padding import pads as pads_of
 from tweakconv.keras.operation import Operation
+from tweakconv.keras.recorded import is_recordable, recorded
 from tweakconv.ops.general import prepare
 from tweakconv.prepared import PreparedConv
 from tweakconv.torch import functional as operators
 from tweakconv.torch.changes import Seen, stamp
-from tweakconv.torch.functional import is_unobserved
 from tweakconv.torch.layout import DTYPES, is_computable
+from tweakconv.torch.quiet import are_plain, is_quiet, wants_gradient
 from tweakconv.torch.weights import Way
 
 FUSES = True
@@ -78,8 +79,12 @@ def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bia
     if x.dtype not in DTYPES:
         wide = (None if array is None else array.float() for array in (weights, addends))
         return convolve(Memory(), operation, x.float(), *wide).to(x.dtype)
-    if is_unobserved(x, weights, addends) and is_computable(x, weights, addends):
-        return _unwatched(memory, operation, x, weights, addends)
+    if is_quiet() and are_plain(x, weights, addends) and is_computable(x, weights, addends):
+        if not wants_gradient(x, weights, addends):
+            return _unwatched(memory, operation, x, weights, addends)
+        if is_recordable(operation):
+            plain = operation._replace(activation=None) if operation.activation else operation
+            return _ACTIVATIONS[operation.activation](recorded(x, weights, addends, plain))
     return _watched(operation, x, weights, addends)
 
 

@@ -218,11 +218,6 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, call: Call) -> Tens
     return _observed(x, weight, bias, call)
 
 
-def is_unobserved(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether no graph is recorded and nothing else is at work either: only the result of a call matters."""
-    return is_quiet() and are_plain(x, weight, bias) and not wants_gradient(x, weight, bias)
-
-
 def resolve(call: Hashable, x: Tensor, weight: Tensor) -> Tweaks:
     """What a call means for an input.
 

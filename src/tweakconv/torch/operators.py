@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import torch
@@ -184,6 +185,31 @@ def _bias_grad(ctx: Any, grad: Tensor) -> Tensor | None:
     return grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[2] else None
 
 
+def convolution_grads(
+    x: Tensor | None,
+    weight: Tensor | None,
+    grad: Tensor,
+    sizes: tuple[Ints, Ints],
+    tweaks: Tweaks,
+    wants: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradients of a convolution that are wanted, by operations that may be differentiated themselves.
+
+    Parameters
+    ----------
+    x, weight : Tensor or None
+        Where the gradient of the other is wanted.
+    sizes : tuple of sequence of int
+        Those of input and kernel.
+    """
+    extra = [size_of(*sizes, tweaks)] if tweaks.transposed else []
+    ctx = SimpleNamespace(
+        saved_tensors=(x, weight), sizes=sizes, rest=(None, *extra, *_plain(tweaks), False), needs_input_grad=wants
+    )
+    of_x, of_weight, of_bias, *_ = (_convolution_transpose_grads if extra else _convolution_grads)(ctx, grad)
+    return of_x, of_weight, of_bias
+
+
 class _Recorded(torch.autograd.Function):
     """A convolution, ordinary or transposed, whose gradients are nobody's business but autograd's."""
 
@@ -200,10 +226,8 @@ class _Recorded(torch.autograd.Function):
         """The gradients: at once, where they are not differentiated themselves."""
         tweaks, (size, kernel) = ctx.tweaks, ctx.sizes
         if torch.is_grad_enabled() or not (is_quiet() and are_plain(grad)):
-            extra = [size_of(size, kernel, tweaks)] if tweaks.transposed else []
-            ctx.rest = None, *extra, *_plain(tweaks), False
-            of_x, of_weight, of_bias, *_ = (_convolution_transpose_grads if extra else _convolution_grads)(ctx, grad)
-            return of_x, of_weight, of_bias, None
+            x, weight = ctx.saved_tensors
+            return *convolution_grads(x, weight, grad, ctx.sizes, tweaks, ctx.needs_input_grad), None
         (x, weight), (wants_x, wants_weight, *_), of_x, of_weight = ctx.saved_tensors, ctx.needs_input_grad, None, None
         grad = _dense(grad)
         if wants_x:

@@ -68,15 +68,15 @@ _LEAST_CHANNELS = 32
 _PACKED_AT_ONCE = 1 << 16
 """Elements that a task of packing writes, roughly."""
 
-_LATE_CYCLES, _LATE_STREAMED_CYCLES = 9.0, 5.0
-"""What bringing a vector of weights to a point takes in a round, where all stay in a core's cache, and where not.
+_LATE_CYCLES, _LATE_PRODUCTS = 5.0, 1.15
+"""What bringing a vector of weights to a point takes in a round, and how much longer its products take in more parts.
 
-Measured: 56x56 with 64 channels 0.65 ms instead of 0.48, 28x28 with 128 the same, with 512, as 56x56 with 256, a tenth
-less.
+Measured, late over packed at the points: 7x7 with 512 channels 0.85, 14x14 0.95, 28x28 1.04; 14x14 with 256 1.12, 56x56
+with 256 1.19. Where other programs use memory meanwhile, late weights win by a tenth more.
 """
 
-_STREAMED_BYTES_PER_CYCLE = 7.0
-"""At which weights come from beyond the second-level cache."""
+_STREAMED_BYTES_PER_CYCLE, _FAR_BYTES_PER_CYCLE, _FAR_BYTES = 10.0, 7.0, 16 << 20
+"""At which weights come from beyond the second-level cache, and so many that they come from memory."""
 
 _WEIGHTS_SHARE = 2
 """The part of the second-level cache that weights at the points fill, at the most, where a round brings them there."""
@@ -377,7 +377,9 @@ def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
     tiles = rows * columns * spec.dilation[0] * spec.dilation[1]
     inputs, outputs = plan.channels // lanes, plan.products.padded_out // lanes
     points = plan.form.points
-    products = tiles * points * plan.channels * outputs * direct.CYCLES_PER_PRODUCT
+    products = (
+        tiles * points * plan.channels * outputs * direct.CYCLES_PER_PRODUCT * (_LATE_PRODUCTS if plan.late else 1)
+    )
     axes = sum(inputs > 1 for inputs in plan.form.patch)
     transforms = tiles * points * axes * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
     streamed = -(-tiles // plan.tiles) * _weights_cycles(plan)
@@ -391,12 +393,14 @@ def _weights_cycles(plan: WinogradPlan) -> float:
 
     def streamed(taps: int) -> float:
         weights = taps * elements * spec.element_bytes
-        return 0.0 if _stays(weights, target) else weights / _STREAMED_BYTES_PER_CYCLE
+        if _stays(weights, target):
+            return 0.0
+        return weights / (_FAR_BYTES_PER_CYCLE if weights > _FAR_BYTES else _STREAMED_BYTES_PER_CYCLE)
 
     if not plan.late:
         return streamed(plan.form.points)
-    each = _LATE_STREAMED_CYCLES if streamed(plan.form.points) else _LATE_CYCLES
-    return streamed(plan.form.tap_count) + each * plan.form.points * elements / target.lanes(spec.element_bytes)
+    vectors = elements / target.lanes(spec.element_bytes)
+    return streamed(plan.form.tap_count) + _LATE_CYCLES * plan.form.points * vectors
 
 
 def _turned_cycles(plan: WinogradPlan, tiles: int) -> float:

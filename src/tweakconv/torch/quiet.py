@@ -9,17 +9,22 @@ from torch.nn import Parameter
 
 _PLAIN = (Tensor, Parameter)
 
+# Found once: small layers are called thousands of times a second.
+_is_compiling, _is_autocast_enabled = torch.compiler.is_compiling, torch.is_autocast_enabled
+_modes, _function_modes = _C._len_torch_dispatch_stack, _C._len_torch_function_stack
+_transform, _tracing_state = _C._functorch.peek_interpreter_stack, _C._get_tracing_state
+
 
 def is_quiet() -> bool:
     """Whether no compiler, tracer, mode or transform of PyTorch's is at work."""
     return not (
-        torch.compiler.is_compiling()
-        or _C._len_torch_dispatch_stack()
-        or _C._len_torch_function_stack()
-        or _C._functorch.peek_interpreter_stack() is not None
-        or _C._get_tracing_state() is not None
+        _is_compiling()
+        or _modes()
+        or _function_modes()
+        or _transform() is not None
+        or _tracing_state() is not None
         or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
+        or _is_autocast_enabled("cpu")
     )
 
 

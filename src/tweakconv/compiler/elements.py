@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tweakconv.compiler.emit import Builder, Value
+    from tweakconv.compiler.emit.module import Module
 
 
 class Element(NamedTuple):
@@ -49,7 +50,7 @@ ELEMENTS = {
 """By NumPy's names; float32 where float64 is computed in."""
 
 
-def raw_type(b: Builder, name: str) -> str:
+def raw_type(b: Module, name: str) -> str:
     """LLVM's type of one stored number, as it is loaded; `name` is empty for what is computed in."""
     if not name:
         return b.element

@@ -211,6 +211,8 @@ CASES = (
     Case("groups of four, sum in parts", (20, 22), (20, 20), kernel=(13, 14), groups=5, padding="same"),
     Case("groups of three", (9, 13), (21, 21), groups=7, strides=(1, 2), padding="same"),
     Case("depthwise with three of each", (8, 8), (5, 15), groups=5, strides=(2, 2), dilation_rate=(1, 2)),
+    Case("depthwise with two of each", (9, 17), (21, 42), groups=21, padding="same", residual=True, activation="relu6"),
+    Case("depthwise with four of each", (6, 31), (9, 36), kernel=(3, 11), groups=9, strides=(2, 1), padding="same"),
     # Sums, blocks and windows so large that they are cut
     Case("sum cut along the channels", (3, 15), (700, 9), kernel=(1, 1), activation="relu"),
     Case("sum cut along the rows", (7, 16), (75, 6), padding=((3, 2), (1, 1)), activation="relu"),

@@ -20,7 +20,17 @@ def packed(choice: Choice, kernel: Array) -> Array:
     if choice.algorithm in ("fft", "separable"):  # whose own modules say by what numbers they compute
         return np.asarray(choice.schedule.pack(plan, kernel))
     plan = getattr(plan, "inner", plan)
-    return {"direct": _direct, "grouped": _direct, "rows": _rows, "winograd": _winograd}[choice.algorithm](plan, kernel)
+    by_definition = {
+        "depthwise": _depthwise, "direct": _direct, "grouped": _direct, "rows": _rows, "winograd": _winograd,
+    }  # fmt: skip
+    return by_definition[choice.algorithm](plan, kernel)
+
+
+def _depthwise(plan: Any, kernel: Array) -> Array:
+    """[vector][row][column][lane]; the last vector has the last channels, some of the one before among them."""
+    channels, lanes = kernel.shape[-1], plan.target.lanes(kernel.itemsize)
+    starts = [min(start, channels - lanes) for start in range(0, channels, lanes)]
+    return np.concatenate([kernel[:, :, 0, start : start + lanes].reshape(-1) for start in starts])
 
 
 def _direct(plan: Any, kernel: Array) -> Array:

@@ -53,7 +53,7 @@ def test_an_explanation_names_sizes_pads_schedule_operations_and_bytes() -> None
     assert f"input {2 * 28 * 28 * 4 * 4:,}, output {2 * 10 * 10 * 8 * 4:,}" in text
 
 
-@pytest.mark.parametrize(("each", "expected"), [(1, "grouped"), (4, "grouped"), (3, "direct"), (64, "direct")])
+@pytest.mark.parametrize(("each", "expected"), [(1, "depthwise"), (4, "grouped"), (3, "direct"), (64, "direct")])
 def test_small_groups_have_a_schedule_of_their_own(each: int, expected: str) -> None:
     kernel = np.random.default_rng(0).standard_normal((7, 7, each, 192)).astype(np.float32)
     last = tc.compile_conv2d(kernel, input_shape=(1, 28, 28, 192), groups=192 // each, target="x86-64")

@@ -114,6 +114,7 @@ SHAPES = (  # schedule, channels, kernel, groups, data format
     ("direct", (70, 50), (3, 3), 1, "channels_first"),
     ("direct", (600, 9), (1, 2), 1, "channels_last"),
     ("grouped", (40, 40), (3, 3), 40, "channels_last"),
+    ("depthwise", (40, 40), (3, 3), 40, "channels_last"),
     ("rows", (6, 6), (5, 3), 6, "channels_first"),
     ("winograd", (70, 50), (3, 3), 1, "channels_last"),
 )

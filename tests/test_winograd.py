@@ -299,11 +299,16 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
     [
         (
             {"algorithm": "im2col"},
-            r"received 'im2col'; choose one of 'auto', 'direct', 'fft', 'grouped', 'rows', 'separable', 'winograd'",
+            r"received 'im2col'; choose one of 'auto', 'depthwise', 'direct', 'fft', 'grouped', 'rows', 'separable', "
+            r"'winograd'",
         ),
         (
             {"algorithm": "winograd", "strides": 2},
             r"algorithm: received 'winograd', which computes 1, 3, 4 or 5 taps along each axis, or 6 or 7",
+        ),
+        (
+            {"algorithm": "depthwise"},
+            r"algorithm: received 'depthwise', which computes depthwise convolution with 1, 2",
         ),
         ({"algorithm": "rows"}, r"algorithm: received 'rows', which computes one output channel"),
         ({"algorithm": "grouped"}, r"algorithm: received 'grouped', which computes two groups or more"),

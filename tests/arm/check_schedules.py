@@ -36,9 +36,11 @@ def named(table: Any, *names: str) -> list[Any]:
 SAMPLE: list[Case] = [
     *named(CASES, "an even number of blocks", "channels one beyond a vector", "dilation under a stride",
            "reflect of one channel", "pads that crop", "sum cut every way", "wrap of a depthwise sum",
-           "residual of groups", "constant", "leaky_relu"),
+           "residual of groups", "constant", "leaky_relu", "depthwise with four of each"),
     Case("blocks of 1x7", (5, 21), (33, 18), kernel=(1, 7), padding="same", padding_mode="edge", batch=2),
     Case("groups of winograd's", (9, 14), (22, 40), groups=2, padding="same", residual=True, activation="relu"),
+    Case("depthwise", (13, 19), (22, 22), groups=22, padding="same", residual=True, activation="relu", batch=2),
+    Case("depthwise of many columns", (15, 23), (7, 7), kernel=(21, 25), groups=7, padding="same"),
     Case("5x5, dilated", (11, 19), (9, 21), kernel=(5, 5), dilation_rate=(2, 1), padding="same"),
 ]  # fmt: skip
 

@@ -26,6 +26,12 @@ from tests.test_contracts import (
     test_relu_comes_after_all_chunks_of_the_sum,
     test_relu_of_nan_is_nan_and_of_infinities_is_zero_and_infinity,
 )
+from tests.test_depthwise_schedule import (
+    test_a_pixel_has_the_same_bits_wherever_its_block_begins_and_whether_padding_is_written_out,
+    test_errors_of_long_sums_are_those_of_parts_of_512_products,
+    test_images_smaller_than_the_kernel_and_outputs_of_nothing_but_padding,
+)
+from tests.test_depthwise_schedule import test_whatever_it_claims_to_compute_is_right as test_whatever_depthwise_claims
 from tests.test_family import (
     test_any_convolution_is_right_to_the_bit_for_whole_numbers_and_about_what_is_not_finite,
     test_one_piece_of_code_is_right_for_every_size_of_a_volume,

@@ -113,7 +113,7 @@ def conv2d(
         "hard_swish" or "elu", computed before the result leaves the cache, to a few units in the last place.
     out : ndarray, optional
         Where to write the result; in C order, apart from `x` and `residual`.
-    algorithm : {"auto", "direct", "fft", "grouped", "rows", "separable", "winograd"}
+    algorithm : {"auto", "depthwise", "direct", "fft", "grouped", "rows", "separable", "winograd"}
         "auto" takes the one estimated to be fastest, and neither "fft" nor "winograd" under a kernel of whole
         numbers, so that an image of such comes out exact; "direct" sums every tap as the definition does. The rounding
         errors of "winograd" (3x3, stride 1, float32) and "fft" (large kernels) go with the largest values among the

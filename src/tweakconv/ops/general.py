@@ -75,9 +75,16 @@ def convolve(
 
 
 def _may_factor(layer: LayerConfig, shape: tuple[int, ...]) -> bool:
-    """Whether it may pay to look at the kernel's numbers, which may be products of a column and a row, at each call."""
+    """Whether it may pay to look at the kernel's numbers, which may be products of a column and a row, at each call.
+
+    Several channels that lie side by side are never taken apart so.
+    """
     depthwise = layer.rank == 2 and layer.groups == layer.in_channels == layer.out_channels
-    return depthwise and math.prod(layer.kernel_size) * math.prod(shape) >= _MUCH_WORK
+    return (
+        depthwise
+        and (layer.in_channels == 1 or not layer.channels_last)
+        and math.prod(layer.kernel_size) * math.prod(shape) >= _MUCH_WORK
+    )
 
 
 def _key(

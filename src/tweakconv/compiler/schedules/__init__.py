@@ -9,9 +9,10 @@ channels_last for channels_first too, from what they define in its module with `
 
 from types import ModuleType
 
-from tweakconv.compiler.schedules import direct, fourier, grouped, rows, separable, winograd
+from tweakconv.compiler.schedules import depthwise, direct, fourier, grouped, rows, separable, winograd
 
 SCHEDULES: dict[str, ModuleType] = {
+    "depthwise": depthwise,
     "direct": direct,
     "fft": fourier,
     "grouped": grouped,

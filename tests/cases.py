@@ -143,6 +143,22 @@ CASES = (
     Case("one row", (1, 50), (5, 6), padding="same"),
     Case("one column", (50, 1), (5, 6), padding="same"),
     Case("dilation into padding only", (3, 3), (4, 5), dilation_rate=(4, 5), padding="same", activation="relu"),
+    # Taps so far apart that whole blocks of pixels have some of them in the padding
+    Case("stretches", (9, 33), (5, 20), dilation_rate=(4, 9), padding="same"),
+    Case(
+        "stretches, taps beyond the image", (7, 11), (6, 18), dilation_rate=(9, 13), padding="same", activation="relu"
+    ),
+    Case("stretches, pads on one side", (8, 30), (4, 17), dilation_rate=(3, 7), padding=((0, 6), (14, 0))),
+    Case("stretches under a stride", (15, 41), (5, 9), strides=(2, 3), dilation_rate=(4, 5), padding="full", batch=2),
+    Case("stretches without a tap", (5, 9), (3, 17), dilation_rate=(3, 4), padding=((9, 8), (30, 25)), residual=True),
+    Case("stretches of even kernels", (9, 27), (7, 34), kernel=(2, 4), dilation_rate=(3, 5), padding="same_lower"),
+    Case("stretches of a sum in parts", (7, 23), (600, 5), dilation_rate=(3, 6), padding="same", activation="relu"),
+    Case(
+        "stretches of parts of several columns", (5, 40), (90, 7), kernel=(2, 7), dilation_rate=(2, 6), padding="same"
+    ),
+    Case("stretches of groups", (8, 26), (10, 36), groups=2, dilation_rate=(1, 8), padding="same", activation="tanh"),
+    Case("stretches, pads that crop and add", (12, 30), (3, 5), dilation_rate=(4, 5), padding=((-1, 9), (12, -3))),
+    Case("stretches of one row", (1, 61), (9, 66), kernel=(1, 5), dilation_rate=(1, 12), padding="same", bias=False),
     Case("reflect", (9, 33), (4, 20), padding="same", padding_mode="reflect"),
     Case("reflect of one channel", (9, 75), (1, 1), kernel=(5, 7), padding="same", padding_mode="reflect"),
     Case("reflect, pads larger than the image", (3, 4), (3, 5), padding=((7, 5), (9, 11)), padding_mode="reflect"),
@@ -208,6 +224,16 @@ CASES = (
     Case("groups of two", (9, 21), (26, 26), kernel=(3, 5), groups=13, padding="same", activation="relu", batch=2),
     Case("groups of four", (11, 18), (36, 36), groups=9, strides=(2, 1), dilation_rate=(1, 3), padding="full"),
     Case("groups of eight", (7, 30), (40, 40), kernel=(2, 2), groups=5, strides=(1, 2), padding=((1, 0), (0, 4))),
+    Case("groups of eight, a window for each vector", (4, 11), (408, 408), groups=51, strides=(2, 2), padding="same"),
+    Case("depthwise, a window for each vector", (3, 17), (405, 405), groups=405, kernel=(3, 5), padding="same"),
+    Case(
+        "wrap of groups, a window for each vector",
+        (4, 9),
+        (404, 404),
+        groups=101,
+        padding=((1, 2), (3, 1)),
+        padding_mode="wrap",
+    ),
     Case("groups of four, sum in parts", (20, 22), (20, 20), kernel=(13, 14), groups=5, padding="same"),
     Case("groups of three", (9, 13), (21, 21), groups=7, strides=(1, 2), padding="same"),
     Case("depthwise with three of each", (8, 8), (5, 15), groups=5, strides=(2, 2), dilation_rate=(1, 2)),

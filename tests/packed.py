@@ -58,12 +58,19 @@ def _channel_lanes(part: Array, padded_width: int) -> Array:
     return np.pad(part.transpose(3, 0, 1, 2, 4), [(0, 0)] * 4 + [(0, padded_width - part.shape[-1])])
 
 
+def _grouped(part: Array, padded_width: int) -> Array:
+    """The same, but place ``number`` of lane ``l`` has the input channel ``number ^ l`` of its group."""
+    each, width = part.shape[2], part.shape[-1]
+    places = np.arange(each)[:, None] ^ (np.arange(width) % each)
+    return _channel_lanes(part[:, :, places, :, np.arange(width)].transpose(2, 3, 0, 4, 1), padded_width)
+
+
 def _pixel_lanes(part: Array, _: int) -> Array:
     """[group][row][channel][column][block]."""
     return part.transpose(3, 0, 2, 1, 4)
 
 
-_BLOCKS = {"channel_lanes": _channel_lanes, "grouped": _channel_lanes, "pixel_lanes": _pixel_lanes}
+_BLOCKS = {"channel_lanes": _channel_lanes, "grouped": _grouped, "pixel_lanes": _pixel_lanes}
 
 
 def _rows(_: Any, kernel: Array) -> Array:

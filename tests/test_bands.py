@@ -20,6 +20,18 @@ from tweakconv.compiler.target import get_target, runnable_targets
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "many strips": ((1, 33, 90, 170), (3, 3, 33, 47), {"padding": ((2, 1), (0, 3))}),
     "dilated": ((2, 20, 41, 37), (3, 3, 20, 40), {"padding": "same", "dilation_rate": (2, 3)}),
+    "dilated far": ((2, 34, 23, 37), (3, 3, 34, 40), {"padding": "same", "dilation_rate": (7, 9)}),
+    "dilated beyond the image": ((1, 20, 9, 11), (3, 4, 20, 36), {"padding": "same", "dilation_rate": (13, 12)}),
+    "dilated far, a pad above only": (
+        (1, 32, 31, 19),
+        (2, 3, 32, 64),
+        {"padding": ((11, 0), (0, 9)), "dilation_rate": 6},
+    ),
+    "dilated far, cropped": ((1, 40, 30, 33), (3, 2, 40, 64), {"padding": ((-2, 9), (8, -3)), "dilation_rate": 5}),
+    "dilated far at a stride": ((2, 33, 29, 41), (3, 3, 33, 36), {"padding": 6, "dilation_rate": 6, "strides": (2, 3)}),
+    "dilated along the columns": ((1, 40, 19, 53), (3, 3, 40, 40), {"padding": (1, 8), "dilation_rate": (1, 8)}),
+    "dilated, bands in a phase": ((1, 96, 130, 70), (3, 3, 96, 40), {"padding": "same", "dilation_rate": (2, 4)}),
+    "dilated, bands side by side": ((1, 64, 6, 9000), (3, 3, 64, 40), {"padding": "same", "dilation_rate": (2, 5)}),
     "strided": ((2, 40, 57, 45), (3, 3, 40, 50), {"padding": "same", "strides": 2}),
     "three channels": ((2, 3, 67, 83), (7, 7, 3, 64), {"padding": 3, "strides": 2}),
     "bands side by side": ((1, 64, 2, 9000), (1, 5, 64, 64), {"padding": "same", "strides": (1, 2)}),
@@ -76,6 +88,51 @@ def test_against_pytorch_with_a_residual_and_strided_views(stride: int) -> None:
     weights = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
     sums = torch.nn.functional.conv2d(torch.from_numpy(view.copy()), weights, torch.from_numpy(bias), stride, 1)
     np.testing.assert_allclose(y, torch.nn.functional.silu(sums + torch.from_numpy(added)).numpy(), atol=2e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if name.startswith("dilated") and "stride" not in name])
+def test_far_apart_taps_with_a_residual_give_the_same_in_any_number_of_threads(name: str, algorithm: str) -> None:
+    shape, kernel_shape, arguments = LAYERS[name]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    if algorithm == "winograd" and not set(kernel_shape[:2]) <= {3, 4, 5}:
+        algorithm = "direct"
+    conv = tc.compile_conv2d(
+        kernel, bias, input_shape=shape, data_format="channels_first", algorithm=algorithm, residual=True, **arguments
+    )
+    sums = in_float64(x, kernel, bias, arguments).transpose(0, 3, 1, 2)
+    added = np.random.default_rng(9).standard_normal(sums.shape).astype(np.float32)
+    before = tc.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            tc.set_num_threads(threads)
+            results.append(conv(x, residual=added))
+    finally:
+        tc.set_num_threads(before)
+    np.testing.assert_allclose(results[0], sums + added, rtol=0, atol=2e-5 * np.sqrt(np.prod(kernel_shape[:-1])))
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_zeros_between_far_apart_taps_and_the_image_are_multiplied_by_what_is_not_finite(
+    data_format: str, weight: float
+) -> None:
+    shape, kernel_shape, arguments = LAYERS["dilated far"]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    kernel[0, 2, 5, 7] = weight
+    expected = in_float64(x, kernel, bias, arguments).transpose(0, 3, 1, 2)
+    assert np.isfinite(expected[:, 6]).all()
+    assert np.isnan(expected[:, 7]).any()
+    last = data_format == "channels_last"
+    y = tc.conv2d(
+        np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if last else x, kernel, bias, data_format=data_format, **arguments
+    )
+    y = y.transpose(0, 3, 1, 2) if last else y
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(y), np.isinf(expected))
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1)])

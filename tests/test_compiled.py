@@ -98,7 +98,7 @@ def any_case(draw: st.DrawFn) -> Case:
         return draw(st.tuples(st.integers(least, most), st.integers(least, most)))
 
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 7)))
-    rates = pair(1, 4)
+    rates = pair(1, 4) if draw(st.booleans()) else pair(1, 14)
     pads = draw(st.sampled_from(("valid", "same", "same_lower", "full", None)))
     padding = pads or (pair(-3, 9), pair(-5, 20))
     size = draw(st.tuples(st.integers(1, 14), st.integers(1, 45)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of
+from tests.cases import CASES, DTYPES, FORMATS, Case, by_definition, dtype_of, hand_worked_pads
 from tests.conftest import RunPython
 
 from tweakconv import compile_conv2d, conv2d, filter2d, get_num_threads, set_num_threads
@@ -168,6 +168,7 @@ HEAVY = [  # enough work for four threads, in one chunk and in several
     Case("several chunks", (17, 19), (130, 70), kernel=(3, 3), padding="same", batch=2),
     Case("groups", (31, 33), (48, 96), groups=2, padding="same", dilation_rate=(2, 2)),
     Case("few rows", (2, 300), (64, 64), padding="same", batch=3),
+    Case("stretches", (25, 27), (70, 96), padding="same", dilation_rate=(9, 11), activation="relu"),
 ]
 
 
@@ -223,13 +224,23 @@ def test_bits_of_a_pixel_do_not_depend_on_batch_image_size_or_place(case: Case, 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("data_format", FORMATS)
-def test_padding_gives_the_bits_of_an_image_with_zeros_around_it(data_format: str, target: str) -> None:
-    case = Case("padded", (7, 33), (67, 9), kernel=(4, 3), padding=((6, 2), (3, 11)), strides=(1, 2))
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("padded", (7, 33), (67, 9), kernel=(4, 3), padding=((6, 2), (3, 11)), strides=(1, 2)),
+        Case("dilated", (7, 33), (67, 9), kernel=(4, 3), padding=((6, 9), (13, 40)), dilation_rate=(3, 9)),
+        Case("dilated in parts", (9, 20), (300, 33), padding="same", dilation_rate=(5, 7)),
+    ],
+    ids=lambda case: case.name,
+)
+def test_padding_gives_the_bits_of_an_image_with_zeros_around_it(case: Case, data_format: str, target: str) -> None:
     x, kernel, bias = case.arrays(data_format, np.float32)
-    pads = [(0, 0), *case.padding, (0, 0)] if data_format == "channels_last" else [(0, 0), (0, 0), *case.padding]
-    bigger = np.pad(x, pads)  # type: ignore[arg-type]
-    arguments = {"strides": case.strides, "data_format": data_format, "target": target}
-    conv = compile_conv2d(kernel, bias, input_shape=x.shape, padding=case.padding, **arguments)
+    padding = hand_worked_pads(case)
+    pads = [(0, 0), *padding, (0, 0)] if data_format == "channels_last" else [(0, 0), (0, 0), *padding]
+    bigger = np.pad(x, pads)
+    arguments = {"strides": case.strides, "dilation_rate": case.dilation_rate, "algorithm": "direct",
+                 "data_format": data_format, "target": target}  # fmt: skip
+    conv = compile_conv2d(kernel, bias, input_shape=x.shape, padding=padding, **arguments)
     plain = compile_conv2d(kernel, bias, input_shape=bigger.shape, **arguments)
     assert_same_bits(conv(x), plain(bigger))
 

@@ -142,7 +142,7 @@ def random_case(rng: random.Random) -> Case:
     def pair(least: int, most: int) -> tuple[int, int]:
         return rng.randint(least, most), rng.randint(least, most)
 
-    kernel, rates, pads = pair(1, 5), pair(1, 3), (pair(-2, 8), pair(-3, 20))
+    kernel, rates, pads = pair(1, 5), rng.choice((pair(1, 3), pair(1, 11))), (pair(-2, 8), pair(-3, 20))
     spans = [rate * (k - 1) + 1 - sum(lo_hi) for rate, k, lo_hi in zip(rates, kernel, pads, strict=True)]
     groups = rng.choice((1, 1, 2, 3))
     return Case(

@@ -12,8 +12,9 @@ from tests.cases import CASES, FORMATS, Case, by_definition
 
 import tweakconv as tc
 from tweakconv.compiler.choose import choose
-from tweakconv.compiler.target import TARGETS
+from tweakconv.compiler.target import TARGETS, runnable_targets
 
+BEST = runnable_targets()[0]
 COPIED = [case for case in CASES if np.prod(case.kernel_shape) < 20_000]
 
 
@@ -69,3 +70,18 @@ def test_strides_beyond_what_is_computed_are_refused_where_they_would_matter() -
     assert conv(np.full((1, 1, 9, 1), 3, np.float32)).tolist() == [[[[3.0]]]]
     with pytest.raises(ValueError, match=r"strides: 131072 is too far for an input as large as \(1, 131073\)"):
         conv(np.ones((1, 1, (1 << 17) + 1, 1), np.float32))
+
+
+def test_products_with_padding_that_are_left_out_count_in_the_choice() -> None:
+    kernel = np.random.default_rng(1).standard_normal((3, 3, 64, 64)).astype(np.float32)
+
+    def conv(size: int, padding: str) -> tc.PreparedConv:
+        shape = (1, size, size, 64)
+        return tc.compile_conv2d(kernel, input_shape=shape, padding=padding, dilation_rate=12, target=BEST)
+
+    inside, beyond = conv(120, "valid"), conv(17, "same")
+    assert inside.met == 1
+    assert beyond.met == pytest.approx(((5 + 17 + 5) / 51) ** 2)
+    assert inside.built.choice.algorithm == "winograd"
+    assert beyond.built.choice.algorithm == "direct"
+    assert "rows are cut where other kernel columns lie in the image" in beyond.explain()

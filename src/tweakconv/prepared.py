@@ -146,7 +146,7 @@ class PreparedConv:
             choice = choose(
                 self._lowered.spec, target, self.out_size,
                 algorithm=algorithm, tame=weights.tame, packs=packs, whole=weights.whole,
-                kernel=None if kernel is None else plain_kernel(self._lowered, kernel),
+                kernel=None if kernel is None else plain_kernel(self._lowered, kernel), met=self.met,
             )  # fmt: skip
         self._packs = packs
         self._algorithm, self.made_for, self._flags = algorithm, weights, FINITE if weights.finite else 0
@@ -320,6 +320,13 @@ class PreparedConv:
         """Rows and columns of a plane of the output for the input it was made for."""
         *_, rows, columns = with_rows(self.geometry).output_size
         return rows, columns
+
+    @property
+    def met(self) -> float:
+        """The share of its products, for the input it was made for, whose input is a pixel and not the padding."""
+        if not self.layer.pads_zeros or self._lowered.spec.pieces:  # which have taps of their own
+            return 1.0
+        return math.prod(axis.met for axis in self.geometry.axes)
 
     @property
     def space_bytes(self) -> int:

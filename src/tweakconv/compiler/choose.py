@@ -67,10 +67,10 @@ class Choice(NamedTuple):
         late = self.algorithm == "winograd" and (plan.inner if by_bands else plan).late
         return self.algorithm + " with late weights" * late + " by bands" * by_bands
 
-    def cycles(self, out_size: tuple[int, int]) -> float:
-        """Cycles that an image takes, as estimated."""
+    def cycles(self, out_size: tuple[int, int], met: float = 1.0) -> float:
+        """Cycles that an image takes, as estimated; `met` is the share of its products that are not of padding."""
         estimated: float = self.schedule.estimate(self.plan, out_size)
-        return estimated
+        return estimated * met if getattr(self.plan, "in_stretches", False) else estimated
 
     @property
     def follows_weights(self) -> bool:
@@ -88,6 +88,7 @@ def choose(
     packs: bool = False,
     whole: bool = False,
     kernel: FloatArray | None = None,
+    met: float = 1.0,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
 
@@ -107,6 +108,8 @@ def choose(
         The weights, (kernel height, kernel width, channels / groups, out channels), of a convolution of images: whether
         they are products of columns and rows is found out where it matters. "auto" takes no sums by way of those where
         it is not given.
+    met
+        The share of the products whose input is a pixel and not the padding; some ways leave out the others.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def choose(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
-        plain = _best(spec, target, out_size if tame else None, tame=tame, packs=packs, whole=whole)
+        plain = _best(spec, target, out_size if tame else None, tame=tame, packs=packs, whole=whole, met=met)
         if kernel is None or not tame or out_size is None:
             return plain
         return _by_large_kernels(plain, kernel, out_size, packs=packs, whole=whole) or plain
@@ -174,8 +177,8 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     schedule = SCHEDULES[algorithm]
     found = [Choice(algorithm, schedule, plan, "") for plan in _plans(algorithm, spec, target)]
     if bands.applies(spec):
-        for inner in _plans(algorithm, bands.inside(spec), target):
-            found.append(Choice(algorithm, bands, bands.plan(spec, target, schedule, inner), ""))
+        plans = bands.plans(spec, target, schedule, lambda inside: _plans(algorithm, inside, target))
+        found += [Choice(algorithm, bands, plan, "") for plan in plans]
     return found
 
 
@@ -246,18 +249,19 @@ def _fastest(found: list[Choice], out_size: tuple[int, int] | None) -> Choice:
     return found[0] if out_size is None or len(found) == 1 else min(found, key=lambda way: way.cycles(out_size))
 
 
-def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs: bool) -> float:
+def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs: bool, met: float) -> float:
     """Cycles that an image takes, with those for packing the weights where a call does that as well."""
     if not packs:
-        return way.cycles(out_size)
+        return way.cycles(out_size, met)
     weights = way.schedule.packed_elements(way.plan, math.prod(spec.kernel)) * spec.element_bytes
     streams = weights > way.plan.target.l2_bytes
     packing: float = weights / (_STREAMED_BYTES_PER_CYCLE if streams else _PACKED_BYTES_PER_CYCLE)
-    return way.cycles(out_size) + packing
+    return way.cycles(out_size, met) + packing
 
 
 def _best(
-    spec: ConvSpec, target: Target, out_size: tuple[int, int] | None, *, tame: bool, packs: bool, whole: bool
+    spec: ConvSpec, target: Target, out_size: tuple[int, int] | None,
+    *, tame: bool, packs: bool, whole: bool, met: float,
 ) -> Choice:  # fmt: skip
     lanes = "vector lanes hold output channels" if spec.channels_last else "vector lanes hold output columns"
     direct = _fastest(ways("direct", spec, target), _ANY_SIZE)
@@ -277,8 +281,9 @@ def _best(
         return direct._replace(reason=f"it computes every geometry; {lanes}")
     if whole:
         return direct._replace(reason="all weights are whole numbers, whose direct sums over whole numbers are exact")
-    winograd = min(fast, key=lambda way: _of_a_call(way, spec, out_size, packs=packs))
-    ratio = _of_a_call(winograd, spec, out_size, packs=packs) / _of_a_call(direct, spec, out_size, packs=packs)
+    winograd = min(fast, key=lambda way: _of_a_call(way, spec, out_size, packs=packs, met=met))
+    fast_cycles, plain_cycles = (_of_a_call(way, spec, out_size, packs=packs, met=met) for way in (winograd, direct))
+    ratio = fast_cycles / plain_cycles
     if ratio < _WORTH_IT:
         return winograd._replace(reason=f"estimated to take {ratio:.2f} of the time of direct sums")
     return direct._replace(reason=f"winograd is estimated to take {ratio:.2f} of its time; {lanes}")

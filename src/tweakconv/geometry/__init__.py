@@ -26,7 +26,7 @@ from tweakconv.geometry.axis import AxisGeometry, effective_kernel
 from tweakconv.geometry.conv import ConvGeometry, output_size
 from tweakconv.geometry.gradients import gradient_padding
 from tweakconv.geometry.padding import PADDING_MODES, PADDINGS, PaddingLike, extend
-from tweakconv.geometry.phases import AxisPhase
+from tweakconv.geometry.phases import AxisPhase, DilatedPhase
 from tweakconv.geometry.unread import UnreadPerAxis, UnreadPixels
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "AxisGeometry",
     "AxisPhase",
     "ConvGeometry",
+    "DilatedPhase",
     "IntPerAxis",
     "PaddingLike",
     "UnreadPerAxis",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tweakconv.geometry.arguments import integer
 from tweakconv.geometry.padding import extend
@@ -271,6 +271,18 @@ class AxisGeometry:
         apart = pixels.step * self.input_dilation // self.stride
         return range(outputs[0], outputs[1] + 1, apart), pixels
 
+    @property
+    def met(self) -> float:
+        """The share of taps that meet a pixel, and not the padding or a gap.
+
+        Examples
+        --------
+        >>> AxisGeometry(input=4, kernel=3, pad_lo=1, pad_hi=1).met
+        0.8333333333333334
+        """
+        met = sum(len(self.meetings(k)[0]) for k in range(self.kernel))
+        return met / (self.output * self.kernel)
+
     def alone(self, outputs: int) -> AxisGeometry:
         """So many neighbouring outputs by themselves: their input is what they read, padding included, and no more.
 
@@ -281,6 +293,21 @@ class AxisGeometry:
         """
         span = (outputs - 1) * self.stride + self.effective_kernel
         return AxisGeometry(span, self.kernel, self.stride, self.dilation)
+
+    def within(self, outputs: range) -> tuple[int, AxisGeometry]:
+        """Some neighbouring outputs over the pixels that they read: the first pixel, and the axis from there on.
+
+        Examples
+        --------
+        >>> axis = AxisGeometry(input=28, kernel=3, stride=2, pad_lo=1, pad_hi=1)
+        >>> axis.within(range(4)), axis.within(range(10, 14))
+        ((0, AxisGeometry(8, 3, stride=2, pad_lo=1)), (19, AxisGeometry(9, 3, stride=2)))
+        """
+        first, span = self.first(outputs.start), (len(outputs) - 1) * self.stride + self.effective_kernel
+        start, stop = max(0, first), min(self.input, first + span)
+        if start >= stop:  # they read none: a pixel before the first window
+            return 0, replace(self, input=1, pad_lo=-1, pad_hi=span)
+        return start, replace(self, input=stop - start, pad_lo=start - first, pad_hi=first + span - stop)
 
     def unread(self) -> UnreadPixels:
         """Which pixels no output reads, and why.

@@ -16,6 +16,10 @@ class Builder(Vectors):
         """Load a scalar (one lane) or a vector from an address aligned to an element."""
         return self._widened(self._load(pointer, lanes), pointer)
 
+    def load_anew(self) -> None:
+        """Whatever is loaded from here on is not kept in a register from before: no instruction, a word to LLVM."""
+        self._lines.append('  fence syncscope("singlethread") seq_cst')
+
     def store(self, value: Value, pointer: Value) -> None:
         """Store a scalar or a vector at an address aligned to an element, or an integer at one aligned to that."""
         self._store(value if value.type == "i64" else self._narrowed(value, pointer), pointer)

@@ -30,11 +30,11 @@ class Vectors(Flow):
             f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer",
         )
 
-    def spread(self, vector: Value, group: int, member: int) -> Value:
-        """In every lane, the member of a number that the lane's group of lanes has: all of it where a group is one."""
-        if group == 1:
+    def exchange(self, vector: Value, number: int) -> Value:
+        """In every lane `l` what lane `l ^ number` has."""
+        if number == 0:
             return vector
-        return self._shuffle(vector, vector, [lane - lane % group + member for lane in range(self.lanes)])
+        return self._shuffle(vector, vector, [lane ^ number for lane in range(self.lanes)])
 
     def insert(self, vector: Value | None, piece: Value, start: int) -> Value:
         """A vector with a shorter one in its lanes from `start` on; None for one whose lanes say nothing yet."""

@@ -4,6 +4,11 @@ Lanes that hold output channels are always full, whatever the width of an image,
 hold its columns are not. So where there are channels enough, a band of output rows is computed by another schedule on a
 copy of its input with the channels of a pixel side by side, and what that writes is turned over into the output. Bands
 are as large as a core's cache; the copy holds what lies in the padding, so the schedule inside has none to do with.
+
+Where taps stand far apart, though, neighbouring rows have none of their input in common. A band then has rows of one
+phase, as many apart as the taps are: a convolution without dilation along the columns. A small image is laid out as a
+whole instead, so that weights need not stream past the cache for every phase. In both, the padding is left to the
+schedule inside, which may leave out the taps that lie in it.
 """
 
 from __future__ import annotations
@@ -12,16 +17,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any
 
 from tweakconv.arrays import FloatArray
-from tweakconv.compiler.call import ALONE, Call, Shared, Space
+from tweakconv.compiler.call import ALONE, Call, Space
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.packing.parts import Part
+from tweakconv.compiler.schedules import direct
+from tweakconv.compiler.schedules.band_layout import (
+    FAR_BAND_BYTES,
+    band_size,
+    first_of_input,
+    has_phases,
+    layout_of,
+    reaches_far,
+)
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.lines import emit_line
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.transpose import INTERLEAVED, emit_interleave, emit_transpose, slack
+from tweakconv.compiler.schedules.transpose import INTERLEAVED, emit_interleave, emit_transpose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry import AxisGeometry, ConvGeometry
@@ -29,30 +43,26 @@ from tweakconv.geometry.axis import effective_kernel
 
 FIELDS = (
     "batch", "bands", "strips", "rows", "columns", "height", "width", "pad_top", "pad_left",
-    "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel", "y_at", "residual_at", "space_at",
+    "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel", "y_at", "residual_at", "space_at", "row_step",
 )  # fmt: skip
 """The run-time integers of one call, in order; strides count elements, as do places in the working space.
 
 A band is `rows` x `columns` outputs, the last ones fewer: `strips` bands lie side by side and `bands` below each other.
+Its input begins `row_step` rows below the last one's for each row of outputs. Where that is 0, each band says for
+itself where its input and its outputs lie.
 """
 
-_SIZE_FIELDS = ("in_rows", "in_columns", "out_rows", "out_columns", "inner")
-"""What follows for each of four sizes of bands: in the last row of them or not, in the last column or not."""
+_SIZE_FIELDS = (
+    "in_rows", "in_columns", "out_rows", "out_columns", "inner", "x_at", "x_row", "left", "y_at", "y_row",
+)  # fmt: skip
+"""What follows for each of four sizes of bands: in the last row of them or not, in the last column or not; or for each
+band that says for itself where it lies: its first row of input and the elements to the next, its first column, and the
+same of its outputs."""
 
 _BORDER_START = len(FIELDS) + 4 * len(_SIZE_FIELDS)
 
-_STREAMING_BAND_BYTES = 3 << 20
-"""A band where weights stream past the cache for each of them, so that fewer are better."""
-
 _TURNED_CYCLES = 0.7
 """For each element that is laid out anew; memory and not the processor is what it waits for."""
-
-_MOST_PHASES, _CUT_PHASES = 4, 4
-"""Dilated convolutions have rows far apart: in bands of more phases than this most work is done more than once."""
-
-_TASKS_PER_THREAD = 3
-
-_INTEGER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +74,27 @@ class BandsPlan:
     inner: object
     schedule: ModuleType = field(repr=False)
 
+    @property
+    def by_phases(self) -> bool:
+        """Whether every band has the rows of one phase, which are as far apart as the taps."""
+        return self.inner.spec.dilation != self.spec.dilation  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def any_row_dilation(self) -> bool:
+        """Whether the code inside takes the distance of kernel rows from its call: bands may be of either kind."""
+        return isinstance(self.inner, direct.DirectPlan)
+
+    @property
+    def in_stretches(self) -> bool:
+        """Whether the plan inside leaves out taps that lie in the padding."""
+        return bool(getattr(self.inner, "in_stretches", False))
+
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
         lines: list[str] = self.inner.describe()  # type: ignore[attr-defined]
-        return [*lines, "bands of rows are laid out as channels_last and their outputs as channels_first"]
+        phases = self.by_phases or (self.any_row_dilation and has_phases(self.spec))
+        rows = f"rows, {self.spec.dilation[0]} apart in large images," if phases else "rows"
+        return [*lines, f"bands of {rows} are laid out as channels_last and their outputs as channels_first"]
 
 
 def applies(spec: ConvSpec) -> bool:
@@ -79,13 +106,25 @@ def applies(spec: ConvSpec) -> bool:
     return plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
 
 
-def plan(spec: ConvSpec, target: Target, schedule: ModuleType, inner: object) -> BandsPlan:
-    """Plan a convolution by way of another schedule, by its plan for what is `inside`."""
-    return BandsPlan(spec, target, inner, schedule)
+def plans(
+    spec: ConvSpec, target: Target, schedule: ModuleType, inner: Callable[[ConvSpec], list[Any]]
+) -> list[BandsPlan]:
+    """Plan a convolution by way of another schedule, which has its plans for what is `inside`, or for a phase of it."""
+    if has_phases(spec):
+        phase = replace(inside(spec), dilation=(1, spec.dilation[1]))
+        by_phases = [BandsPlan(spec, target, each, schedule) for each in inner(phase)]
+        taps = math.prod(spec.kernel)
+        found = [
+            each for each in by_phases
+            if not each.any_row_dilation and packed_elements(each, taps) * spec.element_bytes <= target.l2_bytes
+        ]  # fmt: skip
+        if found:
+            return found
+    return [BandsPlan(spec, target, each, schedule) for each in inner(inside(spec))]
 
 
 def inside(spec: ConvSpec) -> ConvSpec:
-    """The convolution that a band is, with channels_last and without padding."""
+    """The convolution that a band is, with channels_last and zeros for padding, if any."""
     return replace(spec, channels_last=True, mapped_padding=False)
 
 
@@ -129,134 +168,61 @@ def estimate(plan: BandsPlan, out_size: tuple[int, int]) -> float:
     """Cycles that an image takes, roughly: what the schedule inside takes, and laying elements out anew."""
     spec = plan.spec
     axes = zip(spec.kernel, spec.strides, spec.dilation, out_size, strict=True)
-    inputs = math.prod(
-        AxisGeometry(effective_kernel(taps, step), taps, stride, step).alone(outputs).input
-        for taps, stride, step, outputs in axes
-    )
-    outputs = math.prod(out_size) * (2 if spec.residual else 1)
-    elements = inputs * spec.in_channels + outputs * spec.out_channels
+    alone = (AxisGeometry(effective_kernel(taps, step), taps, stride, step) for taps, stride, step, _ in axes)
+    down, across = (axis.alone(outputs) for axis, outputs in zip(alone, out_size, strict=True))
+    outputs = math.prod(out_size) * (2 if spec.residual else 1) * spec.out_channels
+    inputs = down.input * across.input * spec.in_channels
+    if not reaches_far(spec):
+        return _cycles(plan, out_size) + _TURNED_CYCLES * (inputs + outputs)
+    image = math.prod(out_size) * math.prod(spec.strides) * spec.in_channels
+    if (
+        plan.by_phases
+        or (plan.any_row_dilation and has_phases(spec))
+        or (image + outputs) * spec.element_bytes <= FAR_BAND_BYTES
+    ):
+        return _cycles(plan, out_size) + _TURNED_CYCLES * (image + outputs)
+    rows, columns = band_size(plan, Call(1, ConvGeometry((down, across)), (), (), threads=1))
+    bands = (out_size[0] / rows) * (out_size[1] / columns)
+    inputs = down.alone(rows).input * across.alone(columns).input * spec.in_channels
+    return bands * (_cycles(plan, (rows, columns)) + _TURNED_CYCLES * inputs) + _TURNED_CYCLES * outputs
+
+
+def _cycles(plan: BandsPlan, out_size: tuple[int, int]) -> float:
+    """What the schedule inside takes."""
     cycles: float = plan.schedule.estimate(plan.inner, out_size)
-    if elements * spec.element_bytes > _STREAMING_BAND_BYTES and math.prod(spec.dilation) > _MOST_PHASES:
-        cycles *= _CUT_PHASES
-    return cycles + _TURNED_CYCLES * elements
+    return cycles
 
 
 def integers(plan: BandsPlan, call: Call) -> tuple[int, ...]:
     """The run-time integers of a call: `FIELDS`, `_SIZE_FIELDS` of each size, its border, and those inside."""
-    layout = _layout(plan, call)
+    layout = layout_of(plan, call)
     (x_image, x_row, x_channel), (y_image, y_row, y_channel) = call.x_strides, call.y_strides
-    down, across = call.geometry.axes
     head = (
         call.batch, layout.bands, layout.strips, layout.rows, layout.columns,
-        down.input, across.input, down.pad_lo, across.pad_lo, x_image, x_row, x_channel, y_image, y_row, y_channel,
-        layout.y_at, layout.residual_at, layout.space_at,
+        *call.geometry.input_size, *layout.pads, x_image, x_row, x_channel, y_image, y_row, y_channel,
+        layout.y_at, layout.residual_at, layout.space_at, layout.row_step,
     )  # fmt: skip
     border = () if call.border is None else border_integers(call.border, _BORDER_START)
-    start = _BORDER_START + len(border)
+    start = len(FIELDS) + len(layout.sizes) * len(_SIZE_FIELDS) + len(border)
     sizes: list[int] = []
     inner: list[int] = []
+    known: dict[Call, int] = {}
     for one in layout.sizes:
-        rows, columns = one.geometry.axes
-        sizes += [rows.input, columns.input, rows.output, columns.output, start + len(inner)]
-        inner += plan.schedule.integers(plan.inner, one)
+        if one.call not in known:
+            known[one.call] = start + len(inner)
+            inner += plan.schedule.integers(plan.inner, one.call)
+        rows, columns = one.call.geometry.axes
+        sizes += [rows.input, columns.input, rows.output, columns.output, known[one.call]]
+        sizes += [one.pixel[0] * x_row, one.step * x_row, one.pixel[1]]
+        sizes += [one.output[0] * y_row + one.output[1], one.step * y_row]
     return (*head, *sizes, *border, *inner)
 
 
 def space(plan: BandsPlan, call: Call) -> Space:
     """Working space of a thread: a band's input, output and residual, and what the schedule inside needs."""
-    layout = _layout(plan, call)
-    inner = max(plan.schedule.space(plan.inner, one).own for one in layout.sizes)
+    layout = layout_of(plan, call)
+    inner = max(plan.schedule.space(plan.inner, call).own for call in {one.call for one in layout.sizes})
     return Space(layout.space_at * plan.spec.element_bytes + inner)
-
-
-class _Layout(NamedTuple):
-    """How the outputs of a call are cut into bands, and where a band's arrays lie in the working space.
-
-    Attributes
-    ----------
-    bands, strips : int
-        Bands below each other, and side by side.
-    rows, columns : int
-        Outputs of a band; the last ones may have fewer.
-    sizes : tuple of Call
-        What the schedule inside is called with, for each of the four sizes.
-    y_at, residual_at, space_at : int
-        Elements from the start of the working space; the input comes first, behind the integers that threads share.
-    """
-
-    bands: int
-    strips: int
-    rows: int
-    columns: int
-    sizes: tuple[Call, ...]
-    y_at: int
-    residual_at: int
-    space_at: int
-
-
-def _layout(plan: BandsPlan, call: Call) -> _Layout:
-    spec, (down, across) = plan.spec, call.geometry.axes
-    rows, columns = _band(plan, call)
-    bands, strips = -(-down.output // rows), -(-across.output // columns)
-    last = down.output - (bands - 1) * rows, across.output - (strips - 1) * columns
-    sizes = tuple(_inner(spec, down.alone(r), across.alone(c)) for r in (rows, last[0]) for c in (columns, last[1]))
-    high, wide = sizes[0].geometry.axes
-    room = slack(plan.target.lanes(spec.element_bytes))
-    outputs = rows * columns * spec.out_channels + room
-    y_at = _x_at(spec) + _line(spec, high.input * wide.input * spec.in_channels + room)
-    residual_at = y_at + _line(spec, outputs)
-    space_at = residual_at + (_line(spec, outputs) if spec.residual else 0)
-    return _Layout(bands, strips, rows, columns, sizes, y_at, residual_at, space_at)
-
-
-def _inner(spec: ConvSpec, rows: AxisGeometry, columns: AxisGeometry) -> Call:
-    """What the schedule inside is called with for a band: an image without padding, alone in its thread."""
-    ins, outs = spec.in_channels, spec.out_channels
-    geometry = ConvGeometry((rows, columns), ins, outs, spec.groups)
-    x_strides = rows.input * columns.input * ins, columns.input * ins, 1
-    y_strides = rows.output * columns.output * outs, columns.output * outs, 1
-    return Call(1, geometry, x_strides, y_strides, threads=1)
-
-
-def _band(plan: BandsPlan, call: Call) -> tuple[int, int]:
-    """Rows and columns of outputs of a band: what fits the cache, of equal height, and enough for all threads."""
-    spec, (down, across) = plan.spec, call.geometry.axes
-    weights = packed_elements(plan, math.prod(spec.kernel)) * spec.element_bytes
-    most = _STREAMING_BAND_BYTES if weights > plan.target.l2_bytes else plan.target.l2_bytes
-    kinds = 2 if spec.residual else 1
-
-    def fits(rows: int, columns: int) -> bool:
-        ins = down.alone(rows).input * across.alone(columns).input * spec.in_channels
-        return (ins + kinds * rows * columns * spec.out_channels) * spec.element_bytes <= most
-
-    step: int = plan.inner.rows_at_once  # type: ignore[attr-defined]
-    columns = across.output
-    while columns > 1 and not fits(min(step, down.output), columns):
-        columns = -(-columns // 2)
-    rows = _most(down.output, lambda rows: fits(rows, columns))
-    wanted = -(-_TASKS_PER_THREAD * call.threads // call.batch) if call.threads > 1 else 1
-    bands = max(-(-down.output // rows), min(wanted, -(-down.output // step)))
-    rows = -(-down.output // bands)
-    return min(down.output, -(-rows // step) * step), columns
-
-
-def _most(limit: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to a limit that fits, at least 1; smaller ones fit where a larger one does."""
-    low, high = 1, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
-
-
-def _x_at(spec: ConvSpec) -> int:
-    return Shared.COUNT * _INTEGER_BYTES // spec.element_bytes
-
-
-def _line(spec: ConvSpec, elements: int) -> int:
-    """So many elements, rounded up to whole cache lines."""
-    each = 64 // spec.element_bytes
-    return -(-elements // each) * each
 
 
 class _Driver:
@@ -275,7 +241,7 @@ class _Driver:
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
         self.integers = shape
-        band_x, band_y = b.at(window, _x_at(spec)), b.at(window, s["y_at"])
+        band_x, band_y = b.at(window, first_of_input(spec)), b.at(window, s["y_at"])
         band_residual, own = b.at(window, s["residual_at"]), b.at(window, s["space_at"])
         channels = spec.out_channels
 
@@ -283,11 +249,12 @@ class _Driver:
             strip, rest = ticket % s["strips"], ticket // s["strips"]
             band, image = rest % s["bands"], rest // s["bands"]
             number = b.select((band + 1).equals(s["bands"]), 2, 0) + b.select((strip + 1).equals(s["strips"]), 1, 0)
+            number = b.select(s["row_step"].equals(0), band, number)
             at = b.integer_at(shape, number * len(_SIZE_FIELDS) + len(FIELDS))
             size = {name: b.load_integer(at, i) for i, name in enumerate(_SIZE_FIELDS)}
             row, column = band * s["rows"], strip * s["columns"]
-            out = image * s["y_image"] + row * s["y_row"] + column
-            self.load(b.at(x, image * s["x_image"]), row, column, size, band_x)
+            out = image * s["y_image"] + row * s["y_row"] + column + size["y_at"]
+            self.load(b.at(x, image * s["x_image"] + size["x_at"]), row, column, size, band_x)
 
             def residual_in(start: Value, pixel: Value, count: Value) -> None:
                 source = b.at(residual, out + start)
@@ -308,19 +275,19 @@ class _Driver:
     def load(self, x: Value, row: Value, column: Value, size: dict[str, Value], band: Value) -> None:
         """Lay out the input under the outputs from a row and a column on, with what the padding holds."""
         b, s, channels = self.b, self.shape, self.spec.in_channels
-        top, left = row * self.spec.strides[0] - s["pad_top"], column * self.spec.strides[1] - s["pad_left"]
+        top, left = row * s["row_step"] - s["pad_top"], column * self.spec.strides[1] - s["pad_left"] + size["left"]
         columns = size["in_columns"]
 
         def line(r: Value) -> None:
             target = b.at(band, r * columns * channels)
-            places = (s["x_row"], s["x_channel"], top + r, left, s["height"], s["width"])
+            places = (size["x_row"], s["x_channel"], top + r, left, s["height"], s["width"])
             b.call("lay_line", x, *places, channels, columns, channels, target, self.integers)
 
         b.loop(0, size["in_rows"], line)
 
     def runs(self, size: dict[str, Value], body: Callable[[Value, Value, Value], None]) -> None:
         """Run ``body(start, pixel, count)`` for pixels of a band that lie one behind another in the output."""
-        b, y_row = self.b, self.shape["y_row"]
+        b, y_row = self.b, size["y_row"]
         rows, columns = size["out_rows"], size["out_columns"]
         joined = y_row.equals(columns)
         count, turns = b.select(joined, rows * columns, columns), b.select(joined, 1, rows)

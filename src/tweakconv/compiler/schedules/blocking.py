@@ -36,6 +36,8 @@ class Blocking:
     channelwise : bool
         Whether each output channel reads the one input channel of its number, so that a block of output channels
         starts at the same channel of the input.
+    in_stretches : bool
+        Whether an output row is cut where other kernel columns lie in the image, see `stretches`.
     """
 
     groups: int
@@ -47,6 +49,7 @@ class Blocking:
     blocks_per_pass: int
     channelwise: bool = False
     planes: int = 1
+    in_stretches: bool = False
 
     @property
     def full_blocks(self) -> int:

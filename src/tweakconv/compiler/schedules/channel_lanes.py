@@ -12,6 +12,7 @@ from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes, define
+from tweakconv.compiler.schedules.stretches import has_stretches
 from tweakconv.compiler.schedules.window import first_that_fits
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -58,6 +59,7 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
         pixels=pixels,
         chunk=chunk,
         blocks_per_pass=max(1, target.l2_bytes // 2 // block_bytes),
+        in_stretches=has_stretches(spec, pixels),
     )
 
 
@@ -88,6 +90,7 @@ def emit_micro(
         x: Value, x_row: Value, x_channel: Value, w: Value, y: Value, y_channel: Value, bias: Value,
         rows: Value, columns: Value, channels: Value, mode: Value, count: Value, residual: Value | None = None,
         planes: Value | None = None, x_plane: Value | None = None, w_plane: Value | None = None,
+        w_row: Value | None = None,
     ) -> None:  # fmt: skip
         unwanted = spare_room(b, spec, pixels, padded)
         later = b.at(w, x_channel)
@@ -111,7 +114,8 @@ def emit_micro(
             return b.loop(0, length, lambda i, w, *sums: some(i, at, w, sums), carry, step=unroll, once=True)
 
         def row(at: Value, *carry: Value) -> tuple[Value, ...]:
-            taps = columns if spec.ragged or spec.kernel[1] % kw else b.integer(kw)
+            some = spec.ragged or spec.kernel[1] % kw or blocking.in_stretches
+            taps = columns if some else b.integer(kw)
             if merged:
                 return run(at, taps * ci, carry)
             inner = channels if spec.group_in % ci else ci
@@ -119,7 +123,7 @@ def emit_micro(
             return b.loop(0, taps, lambda c, *carry: run(b.at(at, c * tap), inner, carry), carry, once=True)
 
         zeros = [b.zero()] * (pixels * vectors)
-        sums = Planes(planes, x_plane, w_plane).sums(b, x, w, rows, x_row, zeros, row)
+        sums = Planes(planes, x_plane, w_plane, w_row).sums(b, x, w, rows, x_row, zeros, row)
 
         end = Epilogue.of(b, spec, mode, residual, whole=blocking.is_whole(spec))
         end.store_pixels(sums, y, bias, count, unwanted, pixel=spec.out_pixel_stride, width=width)

@@ -8,7 +8,8 @@ whose sums never leave the registers.
 Where a block's taps all lie in the image, the microkernel reads the image where it lies. Where some fall
 into the padding, it reads a small padded copy of just that block's window (`fill`), so no padded copy of the
 input is ever made and zeros are multiplied as the definition says. Kernel rows that fall into zeros as a whole are
-skipped, unless the kernel holds an infinity or a NaN, whose product with zero counts.
+skipped, and kernel columns that do for whole blocks of pixels (`stretches`), unless the kernel holds an infinity or a
+NaN, whose product with zero counts.
 
 Long sums are cut into *chunks* of at most a few hundred products, each summed in registers from zero and
 then added to the output: rounding errors grow with the chunk, not with the sum, and a chunk's weights stay
@@ -28,7 +29,7 @@ from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, OUT, PLANE, ROW, Along, Part
 from tweakconv.compiler.schedules import channel_lanes, pixel_lanes
-from tweakconv.compiler.schedules.blocking import Blocking
+from tweakconv.compiler.schedules.blocking import Blocking, split_width
 from tweakconv.compiler.schedules.driver import emit_run, micro_name
 from tweakconv.compiler.schedules.epilogue import emit_activate
 from tweakconv.compiler.schedules.flat import is_pointwise
@@ -61,6 +62,9 @@ _COLUMN_CYCLES, _APART = 0.8, 1.35
 _BEYOND_FIRST_CACHE = 1.5
 """How much longer a pointwise convolution takes whose columns of a block, in all channels, leave the first cache."""
 
+_LINE_CYCLES = 30
+"""To copy a line of a window: a row of a channel."""
+
 STREAMED_BYTES_PER_CYCLE = 10
 """At which weights come from beyond the second-level cache."""
 
@@ -79,6 +83,11 @@ class DirectPlan:
         """Output rows that are computed together."""
         return 1
 
+    @property
+    def in_stretches(self) -> bool:
+        """Whether taps that lie in the padding are left out, along the columns too."""
+        return self.blocking.in_stretches
+
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
         blocking = self.blocking
@@ -89,6 +98,7 @@ class DirectPlan:
         taps = f"{planes}{'x'.join(map(str, self.spec.kernel))}"
         return [
             f"registers hold the sums of {blocking.pixels[0]} pixels{smaller}, by {_counted(width, 'output channel')}",
+            *(["rows are cut where other kernel columns lie in the image"] if blocking.in_stretches else []),
             *([f"outputs that meet the same of the taps, at most {taps}, come together"] if self.spec.pieces else []),
             f"a sum is cut into parts of {parts}{rows}x{columns} taps x {_counted(channels, 'channel')}"
             if not blocking.is_whole(self.spec)
@@ -214,7 +224,20 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     each = _COLUMN_CYCLES * (_APART if spec.strides[1] > 1 else 1)
     if is_pointwise(spec) and spec.group_in * blocking.pixels[0] * spec.element_bytes > plan.target.l1_bytes:
         each *= _BEYOND_FIRST_CACHE
-    return rows * -(-columns // lanes) * taps * spec.group_out * each + streamed
+    products = rows * -(-columns // lanes) * taps * spec.group_out * each
+    return products + _windows_cycles(plan, out_size) + streamed
+
+
+def _windows_cycles(plan: DirectPlan, out_size: tuple[int, int]) -> float:
+    """What it takes to copy the windows at both ends of each row, where lanes hold columns.
+
+    It matters where groups have few channels to use them. There may be no padding, which is not known here.
+    """
+    spec, (rows, columns) = plan.spec, out_size
+    if spec.groups == 1 or spec.kernel[1] == 1:
+        return 0.0
+    blocks = min(2, sum(split_width(columns, plan.blocking.pixels)))
+    return rows * blocks * spec.groups * spec.kernel[0] * spec.group_in * _LINE_CYCLES
 
 
 def space(plan: DirectPlan, call: Call) -> Space:

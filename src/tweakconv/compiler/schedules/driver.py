@@ -8,15 +8,17 @@ padding, its window is copied out first (``fill``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from tweakconv.compiler.call import FINITE
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
-from tweakconv.compiler.schedules.shape import load_call, load_piece
+from tweakconv.compiler.schedules.shape import load_call, load_piece, row_dilation
+from tweakconv.compiler.schedules.stretches import Stretch, load_stretch
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.window import widens
+from tweakconv.compiler.schedules.window import fills_apart, widens
 from tweakconv.compiler.spec import ConvSpec
 
 
@@ -123,11 +125,17 @@ class _Pass:
     stop: Value
 
 
+_Source = Callable[[Value, int], Sequence[Value]]
+"""Finds the input of some output channels: from which on, and how many. Where it is, and the elements from one kernel
+plane, row and channel to the next."""
+
+
 class _Driver:
     def __init__(self, builder: Builder, spec: ConvSpec, blocking: Blocking) -> None:
         self.b = builder
         self.spec = spec
         self.blocking = blocking
+        self.fills_apart = fills_apart(spec, blocking, builder.target)
 
     def run(
         self,
@@ -144,6 +152,7 @@ class _Driver:
         """Take tasks until none is left."""
         b, spec = self.b, self.spec
         s = self.shape = load_call(b, shape)
+        self.row_dilation = row_dilation(spec, s, b)
         self.integers, self.finite = shape, (flags & FINITE).equals(FINITE)
         self.widens = widens(spec, self.blocking)
         self.window = window if self.widens else b.pointing_to(window, spec.x_stored)
@@ -241,7 +250,7 @@ class _Driver:
             b.loop(0, count, lambda i: rows(_Pass(i, b.minimum(i + step, count))), step=step, once=True)
 
     def row(self, task: _Task, chunk: _Chunk, channels: _Pass, number: Value) -> None:
-        """Loop over one output row: as many blocks of each size as the call says, the last perhaps not full."""
+        """One output row, as a whole or in stretches."""
         b, s, spec, depth = self.b, self.shape, self.spec, self.spec.depth
         piece, oh = task.piece, number
         planes = _Taps(b.integer(0), b.integer(1), b.integer(0), b.integer(0).equals(0))
@@ -253,21 +262,41 @@ class _Driver:
             planes = self.taps(front, chunk.counts[0], s["depth"], depth.dilation)
             x = b.at(x, planes.first * s["x_plane"])
             out = od * s["y_plane"]
-        top = oh * spec.strides[0] + piece["top"] + chunk.starts[1] * spec.dilation[0]
-        rows = self.taps(top, chunk.counts[1], s["height"], spec.dilation[0])
+        top = oh * spec.strides[0] + piece["top"] + chunk.starts[1] * self.row_dilation
+        rows = self.taps(top, chunk.counts[1], s["height"], self.row_dilation)
         out = oh * s["y_row"] + out
         row = _Row(planes, rows, b.at(x, rows.first * s["x_row"]), b.at(task.y, out), b.at(task.residual, out))
-        ow = b.integer(0)
-        for index, pixels in enumerate(self.blocking.pixels):
-            stop = ow + piece[f"blocks_{index}"] * pixels
+        if not self.blocking.in_stretches:
+            blocks = tuple(piece[f"blocks_{index}"] for index in range(len(self.blocking.pixels)))
+            whole = Stretch(b.integer(0), piece["out_width"], b.integer(0), chunk.counts[2], blocks)
+            self.stretch(task, chunk, channels, row, whole)
+            return
+        number, count = b.select(self.finite, 1, 0), b.select(self.finite, piece["stretches"], 1)
+        table = b.integer_at(self.integers, piece["stretches_at"])
+
+        def one(number: Value) -> None:
+            stretch = load_stretch(b, table, number, self.blocking).under(b, chunk.starts[2], chunk.counts[2])
+            # Where no tap is met, there is nothing to do but to begin the sum, or to end it.
+            met = planes.count * rows.count * stretch.columns
+            left = replace(row, rows=replace(rows, count=b.select(met > 0, rows.count, 0)))
+            b.when(chunk.mode + met > 0, lambda: self.stretch(task, chunk, channels, left, stretch))
+
+        b.loop(number, number + count, one, once=True)
+
+    def stretch(self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, stretch: Stretch) -> None:
+        """Loop over a stretch of an output row: as many blocks of each size as it has, the last perhaps not full."""
+        b = self.b
+        ow = stretch.start
+        for pixels, count in zip(self.blocking.pixels, stretch.blocks, strict=True):
+            stop = ow + count * pixels
 
             def block(ow: Value, pixels: int = pixels) -> None:
-                self.block(task, chunk, channels, row, pixels, ow)
+                self.block(task, chunk, channels, row, stretch, pixels, ow)
 
             b.loop(ow, stop, block, step=pixels)
             ow = stop
 
-    def taps(self, position: Value, count: Value, size: Value, dilation: int) -> _Taps:
+    def taps(self, position: Value, count: Value, size: Value, dilation: Value | int) -> _Taps:
         """What is left of some kernel planes or rows, the first of them at a position, above `size` planes or rows."""
         b = self.b
         left, skipped = count, b.integer(0)
@@ -279,83 +308,94 @@ class _Driver:
         first = position + skipped * dilation
         return _Taps(first, left, skipped, b.both(first >= 0, first + (left - 1) * dilation < size))
 
-    def block(self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, pixels: int, ow: Value) -> None:
+    def block(
+        self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, stretch: Stretch, pixels: int, ow: Value
+    ) -> None:
         """One block of pixels: find its input, in the image or in a padded copy, and run the pass' channels."""
         b, spec, s = self.b, self.spec, self.shape
         pixel, across_planes = spec.pixel_stride, 1 if spec.depth is None else spec.depth.dilation
-        span = (chunk.counts[2] - 1) * spec.dilation[1] + ((pixels - 1) * spec.strides[1] + 1)
-        wanted = b.minimum(b.integer(pixels), task.piece["out_width"] - ow)
+        span = (stretch.columns - 1) * spec.dilation[1] + ((pixels - 1) * spec.strides[1] + 1)
+        first = chunk.starts[2] + stretch.skipped
+        wanted = b.minimum(b.integer(pixels), stretch.stop - ow)
 
         def column(ow: Value) -> Value:
-            return ow * spec.strides[1] + task.piece["left"] + chunk.starts[2] * spec.dilation[1]
+            return ow * spec.strides[1] + task.piece["left"] + first * spec.dilation[1]
 
         iw = column(ow)
         inside = b.both(b.both(row.planes.inside, row.rows.inside), b.both(iw >= 0, iw + span <= s["width"]))
 
-        def in_place() -> list[Value]:
+        def in_place(start: Value, _: int) -> list[Value]:
             return [
-                b.at(row.x, iw * pixel),
+                b.at(b.at(row.x, iw * pixel), start),
                 s["x_plane"] * across_planes,
-                s["x_row"] * spec.dilation[0],
+                s["x_row"] * self.row_dilation,
                 s["x_channel"],
             ]
 
-        def in_window(iw: Value) -> list[Value]:
-            x = b.at(task.x, chunk.starts[3] * s["x_channel"])
-            b.call(
-                "fill", self.window, x, self.integers, row.planes.first, row.rows.first, iw,
-                row.planes.count, row.rows.count, span, chunk.counts[3],
-            )  # fmt: skip
-            line = span * pixel
-            return [self.window, line * row.rows.count, line, line * row.rows.count * row.planes.count]
+        def in_window(iw: Value) -> _Source:
+            def filled(start: Value, width: int) -> list[Value]:
+                x = b.at(task.x, chunk.starts[3] * s["x_channel"])
+                x = b.at(x, start) if self.fills_apart else x
+                b.call(
+                    "fill", self.window, x, self.integers, row.planes.first, row.rows.first, iw, row.planes.count,
+                    row.rows.count, span, width if self.fills_apart else chunk.counts[3],
+                )  # fmt: skip
+                line = span * pixel
+                return [self.window, line * row.rows.count, line, line * row.rows.count * row.planes.count]
 
-        def from_source(source: tuple[Value, ...] | list[Value]) -> None:
-            self.pass_over(task, chunk, channels, row, pixels, ow, source, row.rows.count, wanted)
+            return filled
+
+        def either(start: Value, width: int) -> Sequence[Value]:
+            return b.when(inside, lambda: in_place(start, width), lambda: in_window(iw)(start, width))
+
+        def from_source(source: _Source) -> None:
+            self.pass_over(task, chunk, channels, row, stretch, pixels, ow, source, row.rows.count, wanted)
 
         def pixel_by_pixel() -> None:
             """Each with only those taps that lie in the image; chunks have one kernel column."""
 
             def one(ow: Value) -> None:
-                there = column(ow).below(s["width"])
-                rows = b.select(there, row.rows.count, 0)
-                self.pass_over(task, chunk, channels, row, pixels, ow, in_window(column(ow)), rows, b.integer(1))
+                rows = b.select(column(ow).below(s["width"]), row.rows.count, 0)
+                source = in_window(column(ow))
+                self.pass_over(task, chunk, channels, row, stretch, pixels, ow, source, rows, b.integer(1))
 
             b.loop(ow, ow + wanted, one, once=True)
 
         if spec.skips_padding:
-            b.when(inside, lambda: from_source(in_window(iw) if self.widens else in_place()), pixel_by_pixel)
-        elif self.widens:
-            from_source(in_window(iw))
+            b.when(inside, lambda: from_source(in_window(iw) if self.widens else in_place), pixel_by_pixel)
         else:
-            from_source(b.when(inside, in_place, lambda: in_window(iw)))
+            from_source(in_window(iw) if self.widens else either)
 
     def pass_over(
-        self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, pixels: int, ow: Value,
-        source: tuple[Value, ...] | list[Value], kernel_rows: Value, wanted: Value,
+        self, task: _Task, chunk: _Chunk, channels: _Pass, row: _Row, stretch: Stretch, pixels: int, ow: Value,
+        source: _Source, kernel_rows: Value, wanted: Value,
     ) -> None:  # fmt: skip
         """Run the microkernel of a block of pixels for each block of output channels of a pass."""
         b, spec, s, blocking = self.b, self.spec, self.shape, self.blocking
-        x, x_plane, x_row, x_channel = source
+        # It is found once for all output channels, or for each block of them.
+        same = None if self.fills_apart else source(b.integer(0), 0)
         planes, rows, columns, depth = chunk.counts
         out = ow * spec.out_pixel_stride
         several = blocking.planes > 1
         # A plane that is left out as a whole has no rows, where there is no loop over planes.
         kernel_rows = kernel_rows if several or spec.depth is None else b.select(row.planes.count > 0, kernel_rows, 0)
         taps = planes * rows * columns * depth
-        skipped = (row.planes.skipped * rows + row.rows.skipped) * columns * depth
+        skipped = ((row.planes.skipped * rows + row.rows.skipped) * columns + stretch.skipped) * depth
 
         def micro(start: Value, width: int) -> None:
             channel, padded = start * s["y_channel"], blocking.padded_width(width)
+            x, x_plane, x_row, x_channel = source(start, width) if same is None else same
+            x = b.at(x, start) if same is not None and blocking.channelwise else x
             call(
-                b, micro_name(pixels, width),
-                x=b.at(x, start) if blocking.channelwise else x, x_row=x_row, x_channel=x_channel,
+                b, micro_name(pixels, width), x=x, x_row=x_row, x_channel=x_channel,
                 w=b.at(chunk.w, start * taps + skipped * padded),
                 y=b.at(row.y, out + channel), y_channel=s["y_channel"],
                 residual=b.at(row.residual, out + channel) if spec.residual else None,
-                bias=b.at(task.bias, start), rows=kernel_rows, columns=columns, channels=depth,
+                bias=b.at(task.bias, start), rows=kernel_rows, columns=stretch.columns, channels=depth,
                 mode=chunk.mode, count=wanted,
                 planes=row.planes.count if several else None, x_plane=x_plane if several else None,
                 w_plane=rows * columns * depth * padded if several else None,
+                w_row=columns * depth * padded if blocking.in_stretches else None,
             )  # fmt: skip
 
         width, full, tail = blocking.out_block, blocking.full_blocks, blocking.tail

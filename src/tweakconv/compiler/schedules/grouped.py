@@ -2,9 +2,13 @@
 
 Where groups have as many output as input channels, a vector of input channels holds all that a vector of output
 channels needs. In a depthwise convolution, with one channel a group, it is multiplied by a vector of weights as it is;
-with more, once for each input channel of the groups, spread over its group's lanes by a shuffle. An input vector, once
+with more, once for each input channel of the groups, brought to the lanes by a shuffle. An input vector, once
 loaded, serves all the pixels of the block that it is under: 6 pixels of a 3x3 kernel need 8 loads of input a row for 18
 products. The driver and the window are the direct schedule's.
+
+An output needs all inputs of its group, and a shuffle brings each lane one of them: in turn, for each number below the
+channels of a group, lane `l` gets the input of lane `l ^ number`. That is one instruction where one input for all lanes
+of a group would be two, and none for the number 0; the weights are packed in the same order.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import sys
 from collections import defaultdict
 
 from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.packing.parts import CHANNEL, OUT, Along, Part
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.direct import (
     DirectPlan,
@@ -22,9 +27,9 @@ from tweakconv.compiler.schedules.direct import (
     integers,
     pack_bias,
     packed_elements,
-    parts,
     space,
 )
+from tweakconv.compiler.schedules.direct import parts as direct_parts
 from tweakconv.compiler.schedules.epilogue import Epilogue, spare_room
 from tweakconv.compiler.schedules.micro import Planes
 from tweakconv.compiler.schedules.micro import define as define_micro
@@ -39,11 +44,11 @@ __all__ = [
 
 _CHUNK_STEPS = 512
 _MOST_PIXELS = 12
-_MOST_UNROLLED = 12
-"""Vectors of weights, of a kernel row and the channels of a group, up to which they are kept in registers."""
+_MOST_TAPS, _MOST_UNROLLED = 12, 512
+"""Taps of a kernel row that are computed together, and products of vectors in code without a loop, at most."""
 
-_PRODUCT_CYCLES, _VECTOR_CYCLES = 1.3, 30
-"""What a product of vectors and a vector of outputs take, by a fit to ten layers."""
+_DEPTHWISE_CYCLES, _CYCLES = (1.3, 30), (1.0, 15)
+"""What a product of vectors and a vector of outputs take, by a fit to ten layers of groups of one and to six others."""
 
 WHAT = "two groups or more of as many output as input channels, a part of a vector"
 """What this schedule computes, in words."""
@@ -66,8 +71,8 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     lanes = target.lanes(spec.element_bytes)
     kh, kw = spec.kernel
     each = spec.group_in
-    weights = kw * each if kw * each <= _MOST_UNROLLED else each
-    most = max(2, min(_MOST_PIXELS, target.registers - weights - 2))
+    taps = kw if _unrolls(spec, kw, _MOST_PIXELS) else 1
+    most = max(2, min(_MOST_PIXELS, target.registers - taps * _together(spec, taps, target) - 2))
     pixels = tuple(sorted({most, -(-most // 2), -(-most // 4)}, reverse=True))
     columns = even_step(kw, _CHUNK_STEPS // each)
     rows = even_step(kh, max(1, _CHUNK_STEPS // (columns * each)))
@@ -92,10 +97,53 @@ def blocking(spec: ConvSpec, target: Target) -> Blocking:
     )
 
 
+def _unrolls(spec: ConvSpec, taps: int, pixels: int) -> bool:
+    """Whether the taps of a kernel row are computed together, so that an input serves all of them."""
+    return taps <= _MOST_TAPS and pixels * taps * spec.group_in <= _MOST_UNROLLED
+
+
+def _together(spec: ConvSpec, taps: int, target: Target) -> int:
+    """Input channels of a group for which inputs are loaded once: as many as leave registers for all pixels, or two."""
+    options = [number for number in (8, 4, 2, 1) if number <= spec.group_in]
+    return next((n for n in options if n * taps + _MOST_PIXELS + 2 <= target.registers), min(2, spec.group_in))
+
+
+def parts(plan: DirectPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
+    """What goes where, as `direct.parts` says, but for the order of a group's input channels, which follows the lane.
+
+    Parameters
+    ----------
+    plan : DirectPlan
+        What the code was made for.
+    taps : tuple of int
+        Planes, rows and columns; where there are pieces, of one of them.
+    """
+    each = plan.spec.group_in
+    found = direct_parts(plan, taps)
+    if each == 1:
+        return found
+    return tuple(turned for part in found for turned in ([part] if part.zeros else _by_lane(part, each)))
+
+
+def _by_lane(part: Part, each: int) -> list[Part]:
+    """A part for each output channel of a group: input channel `c` of output channel `o` is in place `c ^ o`."""
+    places = {along.axis: along for along in part.along}
+    step = places[CHANNEL].to
+    others = tuple(along for along in part.along if along.axis not in (CHANNEL, OUT))
+    found = []
+    for out in range(each):
+        bits = [1 << i for i in range(each.bit_length() - 1)]
+        channels = tuple(Along(CHANNEL, 2, -bit * step if out & bit else bit * step, bit) for bit in bits)
+        start = (*part.start[:OUT], part.start[OUT] + out)
+        found.append(Part(start, part.at + out * places[OUT].to + (out * step), (*others, *channels)))
+    return found
+
+
 def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     """Cycles that an image takes, roughly: products, and what goes with each vector of outputs."""
     vectors = math.prod(out_size) * (plan.blocking.padded_out // plan.target.lanes(plan.spec.element_bytes))
-    return vectors * (math.prod(plan.spec.taps) * _PRODUCT_CYCLES + _VECTOR_CYCLES)
+    product, vector = _DEPTHWISE_CYCLES if plan.spec.group_in == 1 else _CYCLES
+    return vectors * (math.prod(plan.spec.taps) * product + vector)
 
 
 def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:
@@ -108,7 +156,8 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
     kw = blocking.chunk[1]
     even = spec.kernel[1] % kw == 0 and not spec.ragged
     each = spec.group_in
-    unroll = kw if even and kw * each <= _MOST_UNROLLED else 1
+    unroll = kw if even and _unrolls(spec, kw, blocking.pixels[0]) else 1
+    together = _together(spec, unroll, b.target)
     uses = _uses(pixels, unroll, spec.strides[1], spec.dilation[1])
 
     def body(
@@ -119,14 +168,21 @@ def emit_micro(b: Builder, spec: ConvSpec, blocking: Blocking, name: str, pixels
         unwanted = spare_room(b, spec, pixels, b.lanes)
 
         def products(at: Value, w: Value, *before: Value) -> list[Value]:
-            weights = [b.load(b.at(w, i * b.lanes), b.lanes) for i in range(unroll * each)]
             sums = list(before)
-            for offset, pairs in uses:
-                pixel = b.load_part(b.at(at, offset * spec.pixel_stride), width)
-                for channel in range(each):
-                    spread = b.spread(pixel, each, channel)
-                    for p, k in pairs:
-                        sums[p] = b.multiply_add(spread, weights[k * each + channel], sums[p])
+            for first in range(0, each, together):
+                numbers = range(first, first + together)
+                weights = [
+                    [b.load(b.at(w, (k * each + number) * b.lanes), b.lanes) for k in range(unroll)]
+                    for number in numbers
+                ]
+                for offset, pairs in uses:
+                    pixel = b.exchange(b.load_part(b.at(at, offset * spec.pixel_stride), width), first)
+                    for number, weight in enumerate(weights):
+                        exchanged = b.exchange(pixel, number)
+                        for p, k in pairs:
+                            sums[p] = b.multiply_add(exchanged, weight[k], sums[p])
+                if numbers.stop < each:
+                    b.load_anew()  # inputs are in the first cache, but too many for the registers
             return [b.at(w, unroll * each * b.lanes), *sums]
 
         def row(at: Value, *carry: Value) -> tuple[Value, ...]:

@@ -27,6 +27,7 @@ _PARAMETERS = {
     "planes": "i64",  # kernel planes of the chunk
     "x_plane": "i64",  # elements from one kernel plane's input to the next, and its weights
     "w_plane": "i64",
+    "w_row": "i64",  # elements from one kernel row's weights to the next, where kernel columns may be left out
 }
 
 
@@ -38,6 +39,8 @@ def _parameters(spec: ConvSpec, blocking: Blocking) -> dict[str, str]:
     unneeded = [] if spec.residual else ["residual"]
     if blocking.planes == 1:
         unneeded += ["planes", "x_plane", "w_plane"]
+    if not blocking.in_stretches:
+        unneeded += ["w_row"]
     kinds = _PARAMETERS | spec.pointers | ({"x": "ptr"} if widens(spec, blocking) else {})
     return {name: kind for name, kind in kinds.items() if name not in unneeded}
 
@@ -58,12 +61,13 @@ def call(b: Builder, name: str, **arguments: Value | int | None) -> None:
 class Planes:
     """The kernel planes of a chunk: how many, and the elements from the input and weights of one to those of the next.
 
-    None where there is one.
+    None where there is one. `w_row` are those from a kernel row's weights to the next's; None where they follow.
     """
 
     count: Value | None = None
     x: Value | None = None
     w: Value | None = None
+    w_row: Value | None = None
 
     def sums(
         self, b: Builder, x: Value, w: Value, rows: Value, x_row: Value, zeros: Sequence[Value],
@@ -72,7 +76,10 @@ class Planes:
         """Sums over the kernel rows of all planes; ``row(at, w, *sums)`` adds a row's to those before."""
 
         def plane(x: Value, w: Value, sums: Sequence[Value]) -> Carry:
-            return b.loop(0, rows, lambda r, *carry: row(b.at(x, r * x_row), *carry), [w, *sums])[1:]
+            if self.w_row is None:
+                return b.loop(0, rows, lambda r, *carry: row(b.at(x, r * x_row), *carry), [w, *sums])[1:]
+            apart = self.w_row
+            return b.loop(0, rows, lambda r, *sums: row(b.at(x, r * x_row), b.at(w, r * apart), *sums)[1:], sums)
 
         if self.count is None or self.x is None or self.w is None:
             return plane(x, w, zeros)

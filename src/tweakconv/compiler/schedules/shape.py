@@ -13,6 +13,8 @@ from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import split_width
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.flat import flattened
+from tweakconv.compiler.schedules.stretches import stretch_count, stretch_integers
+from tweakconv.compiler.spec import ConvSpec
 from tweakconv.geometry import AxisPhase
 
 if TYPE_CHECKING:
@@ -20,16 +22,19 @@ if TYPE_CHECKING:
 
 _CALL_FIELDS = (
     "batch", "depth", "height", "width", "pieces", "rows_per_task", "bands",
-    "x_image", "x_plane", "x_row", "x_channel", "y_image", "y_plane", "y_row", "y_channel",
+    "x_image", "x_plane", "x_row", "x_channel", "y_image", "y_plane", "y_row", "y_channel", "row_dilation",
 )  # fmt: skip
-"""Numbers of the whole call; strides count elements, those of the output from one of a piece's outputs to the next."""
+"""Numbers of the whole call; strides count elements, those of the output from one of a piece's outputs to the next.
+
+How far apart kernel rows are in the input stands here as well, since bands may hold the rows of one phase only."""
 
 _PIECE_FIELDS = (
     "out_depth", "out_height", "out_width", "front", "top", "left", "planes", "rows", "columns", "weights", "out",
-    "blocks_0", "blocks_1", "blocks_2", "blocks_3",
+    "blocks_0", "blocks_1", "blocks_2", "blocks_3", "stretches_at", "stretches",
 )  # fmt: skip
 """Numbers of one piece: its outputs; the pixel under the first tap of the first, below 0 in the padding; its taps;
-where its weights and its outputs begin; and how many blocks of pixels of each size make a row."""
+where its weights and its outputs begin; how many blocks of pixels of each size make a row; and where rows are cut into
+stretches, where the table of these is, counted from the first integer, and how many there are."""
 
 BORDER_START = len(_CALL_FIELDS) + len(_PIECE_FIELDS)
 """Where the padding is told of, which only a convolution of one piece has."""
@@ -44,6 +49,11 @@ _ALONE = AxisPhase(first=0, step=1, outputs=1, taps=range(1), start=0, stride=1,
 def load_call(b: Builder, shape: Value) -> dict[str, Value]:
     """The numbers of the call, as the code sees them."""
     return {name: b.load_integer(shape, i) for i, name in enumerate(_CALL_FIELDS)}
+
+
+def row_dilation(spec: ConvSpec, call: dict[str, Value], b: Builder) -> Value:
+    """Rows from one kernel row's input to the next; a constant where it is 1 in every call."""
+    return call["row_dilation"] if spec.dilation[0] > 1 else b.integer(1)
 
 
 def load_piece(b: Builder, shape: Value, number: Value) -> dict[str, Value]:
@@ -66,11 +76,18 @@ def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
     head = (
         call.batch, depth, height, width, len(pieces), band, -(-rows_each // band),
         x_image, x_plane, x_row, x_channel, y_image, y_plane * steps[0], y_row * steps[1], y_channel,
+        _volume(pieces[0])[1].dilation,
     )  # fmt: skip
     pixel = plan.spec.out_pixel_stride // plan.spec.out_step
-    told = [number for piece in pieces for number in _piece(plan, piece, (y_plane, y_row, pixel))]
+    told: list[int] = []
+    tables: list[int] = []
+    for piece in pieces:
+        table = stretch_integers(piece.axes[-1], width, plan.blocking.pixels) if plan.blocking.in_stretches else ()
+        start = len(head) + len(pieces) * len(_PIECE_FIELDS) + len(tables)
+        told += [*_piece(plan, piece, (y_plane, y_row, pixel)), start, stretch_count(table)]
+        tables += table
     border = () if call.border is None else border_integers(call.border, BORDER_START)
-    return (*head, *told, *border)
+    return (*head, *told, *border, *tables)
 
 
 def rows_of(piece: Piece) -> int:

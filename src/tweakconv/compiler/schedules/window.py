@@ -17,8 +17,9 @@ from dataclasses import replace
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.border import tables_of
-from tweakconv.compiler.schedules.shape import BORDER_START, load_call
+from tweakconv.compiler.schedules.shape import BORDER_START, load_call, row_dilation
 from tweakconv.compiler.spec import ConvSpec
+from tweakconv.compiler.target import Target
 
 MOST_BYTES = 1 << 20
 """What a window may take; chunks are made smaller until theirs fits."""
@@ -74,6 +75,12 @@ def widens(spec: ConvSpec, blocking: Blocking) -> bool:
     return bool(spec.x_stored) and not blocking.channelwise
 
 
+def fills_apart(spec: ConvSpec, blocking: Blocking, target: Target) -> bool:
+    """Whether each block of output channels gets a window of its own, since one of all would leave the first cache."""
+    elements = window_elements(spec, blocking.chunk, blocking.pixels[0])
+    return blocking.channelwise and elements * spec.element_bytes > target.l1_bytes
+
+
 def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
     """Define ``fill(window, x, shape, iz, ih, iw, planes, rows, span, channels)``.
 
@@ -96,7 +103,7 @@ def emit_fill(b: Builder, spec: ConvSpec, blocking: Blocking) -> None:
             first = (channel * planes + p) * rows
 
             def row(r: Value) -> None:
-                position = fill.pixel("row", ih + r * spec.dilation[0], fill.shape["height"])
+                position = fill.pixel("row", ih + r * row_dilation(spec, fill.shape, b), fill.shape["height"])
                 target = b.at(window, (first + r) * span * spec.pixel_stride)
                 there = b.both(inside, position.below(fill.shape["height"]))
                 line = b.at(source, position * fill.shape["x_row"])
@@ -124,7 +131,8 @@ class _Fill:
         self.constant = b.scalar_zero() if self.tables is None else self.tables.constant()
         self.iw, self.span, self.stride = iw, span, spec.pixel_stride
         # Elements of a pixel that are copied; where that is all of them, pixels are copied together.
-        self.together = not spec.channels_last or blocking.channelwise or blocking.chunk[2] == spec.in_channels
+        all_channels = blocking.channelwise or blocking.chunk[2] == spec.in_channels
+        self.together = not spec.channels_last or (all_channels and not fills_apart(spec, blocking, b.target))
         self.elements = b.integer(self.stride) if self.together else channels
 
     def pixel(self, axis: str, position: Value, size: Value) -> Value:

@@ -37,6 +37,9 @@ _PACKED_BYTES_PER_CYCLE, _STREAMED_BYTES_PER_CYCLE = 4.0, 2.2
 """At which a call packs weights: what such calls take beyond prepared ones, on twelve layers; and where the packed ones
 are more than a core's cache, and so are written to memory and read from there again."""
 
+_CACHED_BYTES, _BANDS_MORE = 3 << 19, 1.5
+"""Outputs that a core's cache holds with their inputs, and how much longer bands of these take than estimated."""
+
 _OPENCV_TRANSFORMS = 130
 """Taps from which on OpenCV filters images of bytes by a Fourier transform, whose rounding nobody can follow."""
 
@@ -259,6 +262,14 @@ def _of_a_call(way: Choice, spec: ConvSpec, out_size: tuple[int, int], *, packs:
     return way.cycles(out_size, met) + packing
 
 
+def _bands_win(way: Choice, plain: Choice, out_size: tuple[int, int] | None) -> bool:
+    """Whether depthwise convolution with channels_first had better go by bands: of an image that stays in cache."""
+    spec = plain.plan.spec
+    if out_size is None or spec.out_channels * math.prod(out_size) * spec.element_bytes > _CACHED_BYTES:
+        return False
+    return way.cycles(out_size) * _BANDS_MORE < plain.cycles(out_size)
+
+
 def _best(
     spec: ConvSpec, target: Target, out_size: tuple[int, int] | None,
     *, tame: bool, packs: bool, whole: bool, met: float,
@@ -273,8 +284,8 @@ def _best(
         plain = _fastest([*grouped, *rows], out_size)
         if not spec.channels_last and not rows:  # lanes of columns are an alternative
             plain = _fastest([plain, direct], out_size)
-        if depthwise and plain.algorithm == "grouped":
-            plain = depthwise[0]  # computes the same bands in less time
+        if depthwise and (plain.algorithm == "grouped" or _bands_win(depthwise[0], plain, out_size)):
+            plain = depthwise[0]  # in the first case it computes the same bands in less time
         return plain._replace(reason=_REASONS.get(plain.algorithm, lanes))
     fast = ways("winograd", spec, target) if out_size is not None else []
     if not fast or out_size is None:

@@ -86,6 +86,10 @@ class Layout(NamedTuple):
     space_at: int
 
 
+_LARGE_TAPS = 9
+"""Kernel rows or columns from which on much of what a band reads is padding."""
+
+
 def layout_of(plan: BandsPlan, call: Call) -> Layout:
     """How a call is cut up."""
     spec, (down, across) = plan.spec, call.geometry.axes
@@ -162,7 +166,8 @@ def _is_laid_whole(plan: BandsPlan, call: Call) -> bool:
     spec, (down, across) = plan.spec, call.geometry.axes
     outputs = down.output * across.output * (2 if spec.residual else 1)
     elements = down.input * across.input * spec.in_channels + outputs * spec.out_channels
-    return reaches_far(spec) and not plan.by_phases and elements * spec.element_bytes <= FAR_BAND_BYTES
+    far = reaches_far(spec) or (plan.leaves_padding and max(spec.kernel) > _LARGE_TAPS)
+    return far and not plan.by_phases and elements * spec.element_bytes <= FAR_BAND_BYTES
 
 
 def _inner(spec: ConvSpec, rows: AxisGeometry, columns: AxisGeometry) -> Call:

@@ -23,7 +23,7 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import ALONE, Call, Space
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.packing.parts import Part
-from tweakconv.compiler.schedules import direct
+from tweakconv.compiler.schedules import depthwise, direct
 from tweakconv.compiler.schedules.band_layout import (
     FAR_BAND_BYTES,
     band_size,
@@ -88,6 +88,11 @@ class BandsPlan:
     def in_stretches(self) -> bool:
         """Whether the plan inside leaves out taps that lie in the padding."""
         return bool(getattr(self.inner, "in_stretches", False))
+
+    @property
+    def leaves_padding(self) -> bool:
+        """Whether the schedule inside never reads the padding."""
+        return self.schedule is depthwise
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""

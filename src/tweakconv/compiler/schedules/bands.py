@@ -91,8 +91,8 @@ class BandsPlan:
 
     @property
     def leaves_padding(self) -> bool:
-        """Whether the schedule inside never reads the padding."""
-        return self.schedule is depthwise
+        """Whether the schedule inside never reads the padding, which then holds zeros."""
+        return self.schedule is depthwise and not self.spec.mapped_padding
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""

@@ -381,11 +381,16 @@ class PreparedConv:
         if out.dtype != self._sums_dtype:
             sums = empty_aligned(out.shape, self._sums_dtype)
             added = None if residual is None else residual.astype(self._sums_dtype)
-        self._launch(launch, address(x), address(sums), 0 if added is None else address(added), weights, bias)
+        self._launch_arrays(launch, x, sums, added, weights, bias)
         if sums is out:
             return
         with np.errstate(over="ignore"):
             out[...] = sums
+
+    def _launch_arrays(
+        self, launch: _Launch, x: FloatArray, y: FloatArray, residual: FloatArray | None, weights: int, bias: int
+    ) -> None:
+        self._launch(launch, address(x), address(y), 0 if residual is None else address(residual), weights, bias)
 
     def _launch(self, launch: _Launch, x: int, y: int, residual: int, weights: int, bias: int) -> None:
         arrays = (x, weights, bias, y, residual, launch.integers_address)

@@ -23,7 +23,6 @@ from tweakconv.compiler import activation_grad, jit, target, threads
 from tweakconv.compiler.call import ALONE, Space
 from tweakconv.gradients import activation, kernel_gradient
 from tweakconv.gradients.kernel_gradient import PreparedKernelGrad
-from tweakconv.lowering import element_strides
 from tweakconv.packing import Packer
 from tweakconv.prepared import PreparedConv
 
@@ -49,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setattr(llvm, "get_process_triple", lambda: target.TARGETS["aarch64"].triple)
     target.runnable_targets.cache_clear()
     patch.setattr(jit, "Loaded", Code)
-    patch.setattr(PreparedConv, "_launch", _launch)
+    patch.setattr(PreparedConv, "_launch_arrays", _launch_arrays)
     patch.setattr(Packer, "pack", _pack)
     patch.setattr(PreparedKernelGrad, "_run", _run_kernel_grad)
     patch.setattr(activation, "_run", _run_activation_grad)
@@ -89,10 +88,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"AArch64 code ran in qemu on {' and '.join(emulator.PROCESSORS)}, to the same bits")
 
 
-def _launch(
+def _launch_arrays(
     self: PreparedConv, launch: Any, x: Array, y: Array, residual: Array | None, weights: int, bias: int
 ) -> None:
-    """In the place of `PreparedConv._launch`."""
+    """In the place of `PreparedConv._launch_arrays`."""
     dtype = self._packer.dtype
     packed = _elements(weights, self._packer.elements, dtype), _elements(bias, self._bias.size, dtype)
     flags = self._flags | (ALONE if launch.threads == 1 else 0)
@@ -130,9 +129,7 @@ def _elements(start: int, count: int, dtype: np.dtype[Any]) -> Array:
 def _run_kernel_grad(self: PreparedKernelGrad, x: Array, grad: Array, out: Array) -> None:
     """In the place of `PreparedKernelGrad._run`."""
     x, grad = np.ascontiguousarray(x), np.ascontiguousarray(grad)
-    strides = element_strides(x, self.layer.channels_last)
-    assert strides is not None
-    launch = self._new_launch((), x, strides, grad, threads.get_num_threads())
+    launch = self._new_launch(x.shape, x.strides, threads.get_num_threads())
     arrays = (x, grad, None, out, None)
     emulator.run(self._code, Work(arrays, launch.integers, launch.space, launch.threads, 0))
 

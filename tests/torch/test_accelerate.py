@@ -437,6 +437,46 @@ def test_several_threads_may_call_an_accelerated_model(net: nn.Module, x: Tensor
     assert all(found)
 
 
+def test_modules_that_other_threads_call_while_a_model_is_traced_stay_out_of_it(x: Tensor) -> None:
+    reached, done = threading.Event(), threading.Event()
+
+    class Slow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if isinstance(x, torch.fx.Proxy):
+                reached.set()
+                assert done.wait(60)
+            return self.conv(x).relu()
+
+    slow, other = Slow().eval(), nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU()).eval()
+    results: list[Tensor] = []
+    with torch.no_grad():
+        expected, others = slow(x), other(x)
+    tt.accelerate(slow)
+
+    def work() -> None:
+        with torch.no_grad():
+            results.append(slow(x))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert reached.wait(60)
+        with torch.no_grad():
+            meanwhile = other(x), other[0].weight
+    finally:
+        done.set()
+        thread.join()
+    assert type(meanwhile[0]) is Tensor
+    same(meanwhile[0], others)
+    assert meanwhile[1] is dict(other.named_parameters())["0.weight"]
+    same(results[0], expected)
+    assert len(fused(slow)) == 1
+
+
 @pytest.mark.parametrize("fuse", [False, True])
 def test_an_accelerated_model_can_be_compiled_and_exported(fuse: bool, net: nn.Module, x: Tensor) -> None:
     torch._dynamo.reset()

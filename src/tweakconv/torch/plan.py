@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from tweakconv.torch.quiet import is_quiet
 
 _MOST_TRACES = 8
 """Ways to call a model, with which arguments, that are kept traced."""
+
+_tracing = threading.RLock()
+"""Held while a model is traced: torch.fx then puts functions of its own into ``nn.Module``, for all threads."""
 
 
 class Plan:
@@ -83,12 +87,15 @@ class Plan:
             trace = self._traces.get(key, _UNKNOWN)
         except TypeError:  # a list, say, which the model may look into
             return None
-        if trace is _UNKNOWN or (isinstance(trace, _Trace) and not trace.holds()):
-            if len(self._traces) >= _MOST_TRACES:
-                self._traces.clear()
-            trace = self._traces[key] = _traced(self.model, args, kwargs)
-            if trace is None:
-                _install_below(self.model)
+        if not _is_current(trace):
+            with _tracing:
+                trace = self._traces.get(key, _UNKNOWN)
+                if not _is_current(trace):  # or another thread has traced it meanwhile
+                    if len(self._traces) >= _MOST_TRACES:
+                        self._traces.clear()
+                    trace = self._traces[key] = _traced(self.model, args, kwargs)
+                    if trace is None:
+                        _install_below(self.model)
         assert trace is None or isinstance(trace, _Trace)
         return trace
 
@@ -138,12 +145,31 @@ class _Trace:
         return pytree.tree_map(lambda value: value.contiguous() if isinstance(value, Tensor) else value, y)
 
 
+def _is_current(trace: object) -> bool:
+    """Whether something is known of a way to call a model, and still true."""
+    return trace is None or (isinstance(trace, _Trace) and trace.holds())
+
+
 class _Tracer(fx.Tracer):
-    """Traces with the tensors among a call's arguments as inputs, and the other arguments as they are."""
+    """Traces with the tensors among a call's arguments as inputs, and the other arguments as they are.
+
+    While it does, calls of modules in other threads come here too, and are let through.
+    """
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__()
         self._arguments = args, kwargs
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in CLASSES or super().is_leaf_module(m, module_qualified_name)

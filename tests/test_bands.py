@@ -1,4 +1,4 @@
-"""Channels_first by way of channels_last: bands and strips, their borders, and the transposes between the two."""
+"""A layout by way of the other: bands and strips, their borders, and the transposes between the two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ import tweakconv as tc
 from tweakconv.compiler import jit
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.schedules import bands, winograd
-from tweakconv.compiler.schedules.transpose import INTERLEAVED, PARAMETERS, emit_interleave, emit_transpose, slack
+from tweakconv.compiler.schedules.transpose import (
+    INTERLEAVED,
+    PARAMETERS,
+    emit_interleave,
+    emit_separate,
+    emit_transpose,
+    slack,
+)
 from tweakconv.compiler.target import get_target, runnable_targets
 
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
@@ -39,6 +46,18 @@ LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "strips of two groups": ((1, 90, 9, 150), (3, 3, 45, 80), {"padding": "same", "groups": 2}),
     "strips, cropped": ((1, 30, 19, 21), (3, 3, 30, 17), {"padding": ((-2, 1), (3, -4))}),
 }
+
+
+FEW_OUTPUTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "colours": ((2, 61, 47, 3), (3, 3, 3, 3), {"padding": "same"}),
+    "one of many": ((1, 23, 30, 33), (5, 3, 33, 1), {"padding": ((2, 1), (0, 3))}),
+    "one of one": ((2, 9, 40, 2), (3, 3, 2, 1), {}),
+    "dilated": ((2, 20, 31, 12), (3, 3, 12, 2), {"padding": "same", "dilation_rate": (2, 2)}),
+    "strided, cropped": ((1, 37, 29, 20), (3, 3, 20, 5), {"padding": ((-2, 1), (3, -4)), "strides": (2, 1)}),
+    "narrower than a vector": ((1, 50, 5, 4), (3, 3, 4, 3), {"padding": "same"}),
+    "strips": ((1, 3, 30011, 16), (3, 3, 16, 4), {"padding": "same"}),
+}
+"""Channels_last, of whose lanes most would have no output channel."""
 
 
 def arrays(shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
@@ -73,6 +92,51 @@ def test_bands_and_strips_compute_what_channels_last_does(name: str, target: str
     expected = np.maximum(in_float64(x, kernel, bias, arguments), 0).transpose(0, 3, 1, 2)
     scale = np.sqrt(np.prod(kernel_shape[:-1]))
     np.testing.assert_allclose(y, expected, rtol=0, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("target", runnable_targets())
+@pytest.mark.parametrize("name", FEW_OUTPUTS)
+def test_few_output_channels_go_by_planes(name: str, target: str, threads: int) -> None:
+    shape, kernel_shape, arguments = FEW_OUTPUTS[name]
+    x, kernel, bias = arrays(shape, kernel_shape)
+    conv = tc.compile_conv2d(
+        kernel,
+        bias,
+        input_shape=shape,
+        target=target,
+        activation="silu",
+        residual=True,
+        algorithm="direct",
+        **arguments,
+    )
+    if target == "avx512":
+        assert conv.built.choice.schedule is bands
+    columns_first = (x.transpose(0, 3, 1, 2).copy(), kernel, bias)
+    sums = tc.conv2d(*(each.astype(np.float64) for each in columns_first), data_format="channels_first", **arguments)
+    added = np.random.default_rng(8).standard_normal(sums.shape).astype(np.float32)
+    wide = sums + added
+    expected = (wide / (1 + np.exp(-wide))).transpose(0, 2, 3, 1)
+    before = tc.get_num_threads()
+    tc.set_num_threads(threads)
+    try:
+        y = conv(x, residual=added.transpose(0, 2, 3, 1).copy())
+    finally:
+        tc.set_num_threads(before)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-5 * np.sqrt(np.prod(kernel_shape[:-1])))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap", "symmetric", "constant"])
+def test_planes_hold_what_lies_in_the_padding(mode: str) -> None:
+    x, kernel, bias = arrays((1, 70, 90, 3), (5, 5, 3, 4))
+    constant = {"constant_value": 2.5} if mode == "constant" else {}
+    filled = {"constant_values": 2.5} if mode == "constant" else {}
+    conv = tc.compile_conv2d(kernel, bias, input_shape=x.shape, padding=((1, 2), (3, 0)), padding_mode=mode, **constant)
+    assert conv.built.choice.schedule is bands
+    numpy_mode: Any = mode
+    padded = np.pad(x, ((0, 0), (1, 2), (3, 0), (0, 0)), mode=numpy_mode, **filled)
+    expected = in_float64(padded.transpose(0, 3, 1, 2), kernel, bias, {})
+    np.testing.assert_allclose(conv(x), expected, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -224,6 +288,27 @@ def test_a_few_rows_are_interleaved(target: str, element: str) -> None:
             turn(source.ctypes.data, columns + 3, rows, room.ctypes.data, rows, columns)
             np.testing.assert_array_equal(room[:-1].reshape(columns, rows), source[:, :columns].T)
             assert np.isnan(room[-1])
+
+
+@pytest.mark.parametrize("element", ["float", "double"])
+@pytest.mark.parametrize("target", runnable_targets())
+def test_a_few_columns_are_separated(target: str, element: str) -> None:
+    chosen = get_target(target)
+    dtype = np.float32 if element == "float" else np.float64
+    lanes = chosen.lanes(np.dtype(dtype).itemsize)
+    kinds = [ctypes.c_void_p if kind == "ptr" else ctypes.c_int64 for kind in PARAMETERS.values()]
+    for columns in INTERLEAVED:
+        b = Builder(chosen, element)
+        emit_separate(b, "turn", columns)
+        b.function("run", dict(PARAMETERS), lambda *values, b=b: b.call("turn", *values), public=True)
+        loaded = jit.Loaded(jit.compile_module(b.module(), chosen))
+        turn = loaded.function("run", *kinds)
+        for rows in (1, 2, lanes - 1, lanes, lanes + 1, 3 * lanes + 5):
+            source = np.random.default_rng(rows).standard_normal((rows, columns)).astype(dtype)
+            room = np.full((columns, rows + 2), np.nan, dtype)
+            turn(source.ctypes.data, columns, rows, room.ctypes.data, rows + 2, columns)
+            np.testing.assert_array_equal(room[:, :rows], source.T)
+            assert np.isnan(room[:, rows:]).all()
 
 
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])

@@ -1,4 +1,4 @@
-"""Channels_first by way of channels_last: band by band laid out anew, computed there, and laid back.
+"""A layout by way of the other: band by band laid out anew, computed there, and laid back.
 
 Lanes that hold output channels are always full, whatever the width of an image, its stride and its padding; lanes that
 hold its columns are not. So where there are channels enough, a band of output rows is computed by another schedule on a
@@ -9,6 +9,9 @@ Where taps stand far apart, though, neighbouring rows have none of their input i
 phase, as many apart as the taps are: a convolution without dilation along the columns. A small image is laid out as a
 whole instead, so that weights need not stream past the cache for every phase. In both, the padding is left to the
 schedule inside, which may leave out the taps that lie in it.
+
+The other way around, channels_last with few output channels leaves most lanes without one: there the bands are planes,
+whose columns fill the lanes.
 """
 
 from __future__ import annotations
@@ -32,10 +35,9 @@ from tweakconv.compiler.schedules.band_layout import (
     layout_of,
     reaches_far,
 )
+from tweakconv.compiler.schedules.band_turns import ToPixels, ToPlanes
 from tweakconv.compiler.schedules.border import border_integers
-from tweakconv.compiler.schedules.lines import emit_line
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.transpose import INTERLEAVED, emit_interleave, emit_transpose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry import AxisGeometry, ConvGeometry
@@ -53,13 +55,19 @@ itself where its input and its outputs lie.
 """
 
 _SIZE_FIELDS = (
-    "in_rows", "in_columns", "out_rows", "out_columns", "inner", "x_at", "x_row", "left", "y_at", "y_row",
+    "in_rows", "in_columns", "in_row", "in_channel", "out_rows", "out_columns", "out_row", "out_channel", "inner",
+    "x_at", "x_row", "left", "y_at", "y_row",
 )  # fmt: skip
-"""What follows for each of four sizes of bands: in the last row of them or not, in the last column or not; or for each
-band that says for itself where it lies: its first row of input and the elements to the next, its first column, and the
-same of its outputs."""
+"""What follows for each of four sizes of bands: in the last row of them or not, in the last column or not.
+
+First the band's rows and columns of input, and elements from one row and channel to the next there, and the same of
+its outputs. For each band that says for itself where it lies: its first row of input and the elements to the next, its
+first column, and the same of its outputs."""
 
 _BORDER_START = len(FIELDS) + 4 * len(_SIZE_FIELDS)
+
+_FEW_OUTPUTS = 6
+"""Output channels of which planes keep the sums together in registers."""
 
 _TURNED_CYCLES = 0.7
 """For each element that is laid out anew; memory and not the processor is what it waits for."""
@@ -67,7 +75,7 @@ _TURNED_CYCLES = 0.7
 
 @dataclass(frozen=True, slots=True)
 class BandsPlan:
-    """A convolution with channels_first, and the plan that computes its bands with channels_last."""
+    """A convolution, and the plan that computes its bands in the other layout."""
 
     spec: ConvSpec
     target: Target
@@ -99,22 +107,28 @@ class BandsPlan:
         lines: list[str] = self.inner.describe()  # type: ignore[attr-defined]
         phases = self.by_phases or (self.any_row_dilation and has_phases(self.spec))
         rows = f"rows, {self.spec.dilation[0]} apart in large images," if phases else "rows"
-        return [*lines, f"bands of {rows} are laid out as channels_last and their outputs as channels_first"]
+        there, here = ("channels_last", "channels_first") if not self.spec.channels_last else ("planes", "pixels")
+        return [*lines, f"bands of {rows} are laid out as {there} and their outputs as {here}"]
 
 
 def applies(spec: ConvSpec) -> bool:
-    """Whether it is an ordinary convolution of images with channels_first, in float32 or float64.
+    """Whether it is an ordinary convolution of images, in float32 or float64, whose channels matter to its lanes.
 
     The zeros of the padding that a band holds are multiplied, so that taps there cannot be left out.
     """
-    narrow, plain = spec.x_stored or spec.y_stored, spec.is_plain and not spec.skips_padding
-    return plain and not spec.channels_last and not narrow and spec.in_channels * spec.out_channels > 1
+    if spec.x_stored or spec.y_stored or spec.skips_padding or not spec.is_plain:
+        return False
+    if spec.channels_last:
+        return spec.groups == 1 and spec.out_channels <= _FEW_OUTPUTS and not reaches_far(spec)
+    return spec.in_channels * spec.out_channels > 1
 
 
 def plans(
     spec: ConvSpec, target: Target, schedule: ModuleType, inner: Callable[[ConvSpec], list[Any]]
 ) -> list[BandsPlan]:
     """Plan a convolution by way of another schedule, which has its plans for what is `inside`, or for a phase of it."""
+    if spec.channels_last and schedule is not direct:
+        return []
     if has_phases(spec):
         phase = replace(inside(spec), dilation=(1, spec.dilation[1]))
         by_phases = [BandsPlan(spec, target, each, schedule) for each in inner(phase)]
@@ -129,25 +143,18 @@ def plans(
 
 
 def inside(spec: ConvSpec) -> ConvSpec:
-    """The convolution that a band is, with channels_last and zeros for padding, if any."""
-    return replace(spec, channels_last=True, mapped_padding=False)
+    """The convolution that a band is, with the other layout and zeros for padding, if any."""
+    return replace(spec, channels_last=not spec.channels_last, mapped_padding=False)
 
 
 def emit(plan: BandsPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     b = Builder(plan.target, plan.spec.element)
     plan.schedule.define(b, plan.inner, "compute", public=False)
-    emit_transpose(b, "turn", spills=False)
-    few, channels = "turn", plan.spec.in_channels
-    if channels < plan.target.lanes(plan.spec.element_bytes):
-        few = "turn_few"
-        if channels in INTERLEAVED:
-            emit_interleave(b, few, channels)
-        else:
-            emit_transpose(b, few, spills=True)
-    emit_line(b, plan.spec, "lay_line", few, _BORDER_START)
+    turns = ToPlanes(b, plan.spec) if plan.spec.channels_last else ToPixels(b, plan.spec)
+    turns.define(_BORDER_START)
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan, turns).run, public=True)
     return b.module()
 
 
@@ -217,9 +224,10 @@ def integers(plan: BandsPlan, call: Call) -> tuple[int, ...]:
             known[one.call] = start + len(inner)
             inner += plan.schedule.integers(plan.inner, one.call)
         rows, columns = one.call.geometry.axes
-        sizes += [rows.input, columns.input, rows.output, columns.output, known[one.call]]
+        sizes += [rows.input, columns.input, *one.call.x_strides[1:]]
+        sizes += [rows.output, columns.output, *one.call.y_strides[1:], known[one.call]]
         sizes += [one.pixel[0] * x_row, one.step * x_row, one.pixel[1]]
-        sizes += [one.output[0] * y_row + one.output[1], one.step * y_row]
+        sizes += [one.output[0] * y_row + one.output[1] * plan.spec.out_pixel_stride, one.step * y_row]
     return (*head, *sizes, *border, *inner)
 
 
@@ -233,8 +241,9 @@ def space(plan: BandsPlan, call: Call) -> Space:
 class _Driver:
     """Emits ``run``: take bands until none is left."""
 
-    def __init__(self, b: Builder, plan: BandsPlan) -> None:
+    def __init__(self, b: Builder, plan: BandsPlan, turns: ToPixels | ToPlanes) -> None:
         self.b = b
+        self.turns = turns
         self.plan = plan
         self.spec = plan.spec
 
@@ -246,9 +255,8 @@ class _Driver:
         b, spec = self.b, self.spec
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
         self.integers = shape
-        band_x, band_y = b.at(window, first_of_input(spec)), b.at(window, s["y_at"])
+        band_x, band_y = b.at(window, self.turns.first(s["pad_left"]) + first_of_input(spec)), b.at(window, s["y_at"])
         band_residual, own = b.at(window, s["residual_at"]), b.at(window, s["space_at"])
-        channels = spec.out_channels
 
         def one(ticket: Value) -> None:
             strip, rest = ticket % s["strips"], ticket // s["strips"]
@@ -258,16 +266,16 @@ class _Driver:
             at = b.integer_at(shape, number * len(_SIZE_FIELDS) + len(FIELDS))
             size = {name: b.load_integer(at, i) for i, name in enumerate(_SIZE_FIELDS)}
             row, column = band * s["rows"], strip * s["columns"]
-            out = image * s["y_image"] + row * s["y_row"] + column + size["y_at"]
+            out = image * s["y_image"] + row * s["y_row"] + column * spec.out_pixel_stride + size["y_at"]
             self.load(b.at(x, image * s["x_image"] + size["x_at"]), row, column, size, band_x)
 
-            def residual_in(start: Value, pixel: Value, count: Value) -> None:
-                source = b.at(residual, out + start)
-                b.call("turn", source, s["y_channel"], channels, b.at(band_residual, pixel * channels), channels, count)
+            steps = s["y_channel"], size["out_channel"]
 
-            def y_out(start: Value, pixel: Value, count: Value) -> None:
-                source = b.at(band_y, pixel * channels)
-                b.call("turn", source, channels, count, b.at(y, out + start), s["y_channel"], channels)
+            def residual_in(start: Value, at: Value, count: Value) -> None:
+                self.turns.residual(b.at(residual, out + start), b.at(band_residual, at), steps, count)
+
+            def y_out(start: Value, at: Value, count: Value) -> None:
+                self.turns.outputs(b.at(y, out + start), b.at(band_y, at), steps, count)
 
             if spec.residual:
                 self.runs(size, residual_in)
@@ -279,21 +287,22 @@ class _Driver:
 
     def load(self, x: Value, row: Value, column: Value, size: dict[str, Value], band: Value) -> None:
         """Lay out the input under the outputs from a row and a column on, with what the padding holds."""
-        b, s, channels = self.b, self.shape, self.spec.in_channels
+        b, s = self.b, self.shape
         top, left = row * s["row_step"] - s["pad_top"], column * self.spec.strides[1] - s["pad_left"] + size["left"]
-        columns = size["in_columns"]
+        steps = size["x_row"], s["x_channel"]
 
         def line(r: Value) -> None:
-            target = b.at(band, r * columns * channels)
-            places = (size["x_row"], s["x_channel"], top + r, left, s["height"], s["width"])
-            b.call("lay_line", x, *places, channels, columns, channels, target, self.integers)
+            places = top + r, left, s["height"], s["width"]
+            target = b.at(band, r * size["in_row"])
+            self.turns.line(x, steps, places, target, size["in_columns"], size["in_channel"], self.integers)
 
         b.loop(0, size["in_rows"], line)
 
     def runs(self, size: dict[str, Value], body: Callable[[Value, Value, Value], None]) -> None:
-        """Run ``body(start, pixel, count)`` for pixels of a band that lie one behind another in the output."""
-        b, y_row = self.b, size["y_row"]
+        """Run ``body(start, at, count)`` for pixels that lie one behind another in the output and in the band."""
+        b, y_row, band_row = self.b, size["y_row"], size["out_row"]
         rows, columns = size["out_rows"], size["out_columns"]
-        joined = y_row.equals(columns)
+        here, there = self.spec.out_pixel_stride, self.turns.pixel_stride
+        joined = b.both(y_row.equals(columns * here), band_row.equals(columns * there))
         count, turns = b.select(joined, rows * columns, columns), b.select(joined, 1, rows)
-        b.loop(0, turns, lambda i: body(i * y_row, i * count, count))
+        b.loop(0, turns, lambda i: body(i * y_row, i * band_row, count))

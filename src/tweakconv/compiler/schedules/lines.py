@@ -1,6 +1,8 @@
-"""Rows of an image with channels_first, laid out with the channels of a pixel side by side, padding included."""
+"""Rows of an image laid out anew, padding included: the channels of a pixel side by side, or apart in planes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.border import tables_of
@@ -9,6 +11,9 @@ from tweakconv.compiler.spec import ConvSpec
 _INTEGERS = (
     "x_row", "x_channel", "row", "left", "height", "width", "step", "columns", "channels",
 )  # fmt: skip
+
+
+_PLANE_INTEGERS = ("x_row", "row", "left", "height", "width", "plane", "columns")
 
 
 def emit_line(b: Builder, spec: ConvSpec, name: str, turn: str, fields: int, *, clears: bool = False) -> None:
@@ -65,3 +70,55 @@ def emit_line(b: Builder, spec: ConvSpec, name: str, turn: str, fields: int, *, 
         b.when(position.below(height), inside, lambda: b.fill(target, constant, columns * step))
 
     b.function(name, {"x": "ptr", **dict.fromkeys(_INTEGERS, "i64"), "target": "ptr", "shape": "ptr"}, body)
+
+
+def emit_plane_line(
+    b: Builder, spec: ConvSpec, name: str, turn: Callable[[Value, Value, Value, Value], None], fields: int
+) -> None:
+    """Define ``name(x, x_row, row, left, height, width, plane, columns, target, shape)``.
+
+    It lays out some columns of one row with channels_last, from the column `left` on, as a row of each of the planes,
+    which lie `plane` elements apart, by ``turn(pixels, planes, plane, count)``. All else is as in `emit_line`.
+    """
+    channels = spec.in_channels
+
+    def body(
+        x: Value, x_row: Value, row: Value, left: Value, height: Value, width: Value, plane: Value, columns: Value,
+        target: Value, shape: Value,
+    ) -> None:  # fmt: skip
+        tables = tables_of(b, spec, shape, fields)
+        constant = b.scalar_zero() if tables is None else tables.constant()
+        first = b.minimum(b.maximum(b.integer(0) - left, 0), columns)
+        stop = b.maximum(b.minimum(width - left, columns), first)
+        position = row if tables is None else tables.pixel("row", row, height)
+
+        def fill(start: Value, stop: Value) -> None:
+            b.loop(0, channels, lambda c: b.fill(b.at(target, c * plane + start), constant, stop - start))
+
+        def beyond(source: Value, start: Value, stop: Value) -> None:
+            """Columns that lie beyond the ends of the image's."""
+            if tables is None:
+                b.when(start < stop, lambda: fill(start, stop), lambda: None)
+                return
+
+            def one(i: Value) -> None:
+                column, at = tables.pixel("column", left + i, width), b.at(target, i)
+
+                def copy() -> None:
+                    pixel = b.at(source, column * channels)
+                    b.loop(0, channels, lambda c: b.store(b.load(b.at(pixel, c)), b.at(at, c * plane)))
+
+                b.when(column < 0, lambda: fill(i, i + 1), copy)
+
+            b.loop(start, stop, one)
+
+        def inside() -> None:
+            source = b.at(x, position * x_row)
+            pixels = b.at(source, (left + first) * channels)
+            turn(pixels, b.at(target, first), plane, stop - first)
+            beyond(source, b.integer(0), first)
+            beyond(source, stop, columns)
+
+        b.when(position.below(height), inside, lambda: fill(b.integer(0), columns))
+
+    b.function(name, {"x": "ptr", **dict.fromkeys(_PLANE_INTEGERS, "i64"), "target": "ptr", "shape": "ptr"}, body)

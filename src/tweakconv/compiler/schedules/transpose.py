@@ -14,7 +14,7 @@ PARAMETERS = {
 }  # fmt: skip
 
 INTERLEAVED = range(2, 5)
-"""Rows that `emit_interleave` takes."""
+"""Rows that `emit_interleave` takes, and columns that `emit_separate` does."""
 
 _PIECE_BYTES = 16
 
@@ -111,6 +111,43 @@ def emit_interleave(b: Builder, name: str, rows: int) -> None:
             b.loop(0, columns, lambda j: some(b.minimum(j, columns - lanes)), step=lanes)
 
         b.when(columns >= lanes, many, one_by_one)
+
+    b.function(name, PARAMETERS, body)
+
+
+def emit_separate(b: Builder, name: str, columns: int) -> None:
+    """Define ``name`` as `emit_transpose` does, for two to four columns of a source whose rows lie one behind another.
+
+    As many vectors as there are columns become a vector of each column.
+    """
+    lanes = b.lanes
+
+    def body(source: Value, _: Value, rows: Value, target: Value, target_step: Value, __: Value) -> None:
+        targets = [b.at(target, target_step * c) for c in range(columns)]
+
+        def some(i: Value) -> None:
+            start = b.at(source, i * columns)
+            read = [b.load(b.at(start, v * lanes), lanes) for v in range(columns)]
+            for c, at in enumerate(targets):
+                places = [divmod(lane * columns + c, lanes) for lane in range(lanes)]  # vector and lane of each
+                one = b.shuffle(read[0], read[1], [place + lanes * min(v, 1) for v, place in places])
+                for v in range(2, columns):
+                    mine = [lanes + place if vector == v else lane for lane, (vector, place) in enumerate(places)]
+                    one = b.shuffle(one, read[v], mine)
+                b.store(one, b.at(at, i))
+
+        def one_by_one() -> None:
+            def row(i: Value) -> None:
+                for c, at in enumerate(targets):
+                    b.store(b.load(b.at(source, i * columns + c)), b.at(at, i))
+
+            b.loop(0, rows, row)
+
+        def many() -> None:
+            # The last few rows come with some before.
+            b.loop(0, rows, lambda i: some(b.minimum(i, rows - lanes)), step=lanes)
+
+        b.when(rows >= lanes, many, one_by_one)
 
     b.function(name, PARAMETERS, body)
 

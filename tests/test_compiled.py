@@ -20,7 +20,7 @@ from tests.cases import (
     summed,
 )
 
-from tweakconv import PreparedConv, compile_conv2d, conv2d
+from tweakconv import PreparedConv, compile_conv2d, conv2d, get_num_threads, set_num_threads
 from tweakconv.compiler.target import runnable_targets
 
 TARGETS = runnable_targets()
@@ -150,6 +150,38 @@ def test_the_function_gives_what_the_prepared_convolution_gives(case: Case, data
     y = conv2d(x, kernel, bias, residual=added, **arguments)
     np.testing.assert_array_equal(y, prepared(x, residual=added))
     assert_as_exact_as_its_type(y, case, x, kernel, bias, data_format, by_torch(case, x, kernel, bias, data_format))
+
+
+STREAMED = (
+    Case("deep", (5, 7), (300, 150), padding="same", batch=2),
+    Case("wide", (3, 11), (70, 500), strides=(2, 1), padding=((0, 1), (2, 1)), bias=False),
+    Case("one tap", (4, 9), (1030, 260), kernel=(1, 1), residual=True, activation="relu"),
+    Case("two groups", (6, 5), (250, 300), groups=2, dilation_rate=(2, 1), padding="same"),
+    Case("one pixel", (3, 3), (240, 200)),
+)
+"""Weights that fill much of a core's second-level cache, or more."""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
+def test_weights_that_stream_past_the_cache(case: Case, target: str, data_format: str, threads: int) -> None:
+    x, kernel, bias = case.arrays(data_format, np.float32, whole=True)
+    added = case.added(data_format, np.float32)
+    conv = compile_conv2d(
+        kernel, bias, input_shape=x.shape, data_format=data_format, target=target, residual=case.residual,
+        algorithm="direct", **case.arguments,
+    )  # fmt: skip
+    if data_format == "channels_last":
+        assert conv.built.choice.plan.blocking.ahead  # type: ignore[union-attr]
+    before = get_num_threads()
+    set_num_threads(threads)
+    try:
+        y = conv(x, residual=added)
+    finally:
+        set_num_threads(before)
+    np.testing.assert_array_equal(y, by_torch(case, x, kernel, bias, data_format))
 
 
 def test_a_new_batch_or_image_size_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

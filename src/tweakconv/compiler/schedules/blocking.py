@@ -38,6 +38,8 @@ class Blocking:
         starts at the same channel of the input.
     in_stretches : bool
         Whether an output row is cut where other kernel columns lie in the image, see `stretches`.
+    ahead : int
+        Cache lines of the next pass' weights that a microkernel asks for with each few of its products.
     """
 
     groups: int
@@ -50,6 +52,7 @@ class Blocking:
     channelwise: bool = False
     planes: int = 1
     in_stretches: bool = False
+    ahead: int = 0
 
     @property
     def full_blocks(self) -> int:

@@ -65,8 +65,8 @@ _BEYOND_FIRST_CACHE = 1.5
 _LINE_CYCLES = 30
 """To copy a line of a window: a row of a channel."""
 
-STREAMED_BYTES_PER_CYCLE = 10
-"""At which weights come from beyond the second-level cache."""
+_STREAMED_BYTES_PER_CYCLE = 20
+"""At which weights come from beyond the second-level cache, most of the time hidden behind products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,11 @@ def applies(spec: ConvSpec, target: Target) -> bool:
 
 def plan(spec: ConvSpec, target: Target) -> DirectPlan:
     """Choose blocks and chunks for a convolution on a target."""
-    form = channel_lanes if spec.channels_last else pixel_lanes
-    return DirectPlan(spec, target, completed(spec, form.blocking(spec, target)), form)
+    if not spec.channels_last:
+        return DirectPlan(spec, target, completed(spec, pixel_lanes.blocking(spec, target)), pixel_lanes)
+    weights = spec.groups * math.prod(spec.taps) * spec.group_out * spec.element_bytes
+    blocking = channel_lanes.blocking(spec, target, streams=8 * weights > 3 * target.l2_bytes)
+    return DirectPlan(spec, target, completed(spec, blocking), channel_lanes)
 
 
 def emit(plan: DirectPlan) -> str:
@@ -216,7 +219,7 @@ def estimate(plan: DirectPlan, out_size: tuple[int, int]) -> float:
     spec, blocking = plan.spec, plan.blocking
     lanes = plan.target.lanes(spec.element_bytes)
     weights = spec.groups * math.prod(spec.taps) * blocking.padded_out * spec.element_bytes
-    streamed = weights / STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
+    streamed = weights / _STREAMED_BYTES_PER_CYCLE if weights > plan.target.l2_bytes else 0
     rows, columns = (1, math.prod(out_size)) if is_pointwise(spec) else out_size
     taps = spec.groups * math.prod(spec.taps)
     if spec.channels_last:

@@ -108,6 +108,8 @@ class _Row:
         The kernel planes and rows that it meets.
     x, y, residual : Value
         Where the first input row, the output row and its residual begin, at the chunk's first channel.
+    pixels : Value
+        Outputs of the band that lie before this row.
     """
 
     planes: _Taps
@@ -115,6 +117,7 @@ class _Row:
     x: Value
     y: Value
     residual: Value
+    pixels: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,8 @@ class _Driver:
         top = oh * spec.strides[0] + piece["top"] + chunk.starts[1] * self.row_dilation
         rows = self.taps(top, chunk.counts[1], s["height"], self.row_dilation)
         out = oh * s["y_row"] + out
-        row = _Row(planes, rows, b.at(x, rows.first * s["x_row"]), b.at(task.y, out), b.at(task.residual, out))
+        x, before = b.at(x, rows.first * s["x_row"]), (number - task.first_row) * piece["out_width"]
+        row = _Row(planes, rows, x, b.at(task.y, out), b.at(task.residual, out), before)
         if not self.blocking.in_stretches:
             blocks = tuple(piece[f"blocks_{index}"] for index in range(len(self.blocking.pixels)))
             whole = Stretch(b.integer(0), piece["out_width"], b.integer(0), chunk.counts[2], blocks)
@@ -386,6 +390,8 @@ class _Driver:
             channel, padded = start * s["y_channel"], blocking.padded_width(width)
             x, x_plane, x_row, x_channel = source(start, width) if same is None else same
             x = b.at(x, start) if same is not None and blocking.channelwise else x
+            if blocking.ahead:
+                x_channel = self.following(taps, skipped * padded, row.pixels + ow)
             call(
                 b, micro_name(pixels, width), x=x, x_row=x_row, x_channel=x_channel,
                 w=b.at(chunk.w, start * taps + skipped * padded),
@@ -404,3 +410,13 @@ class _Driver:
             b.loop(channels.first, stop, lambda i: micro(i * width, width), once=not tail)
         if tail:
             b.when(channels.stop > full, lambda: micro(b.integer(full * width), tail))
+
+    def following(self, taps: Value, skipped: Value, pixels: Value) -> Value:
+        """Elements from a block's weights, of which some are left out, to those of the next pass that are asked for.
+
+        Every block of pixels asks for the next few, after so many pixels of the band before it; the last ones for none.
+        """
+        b, blocking = self.b, self.blocking
+        whole = taps * blocking.out_block
+        at = pixels * (taps * (blocking.ahead * b.line_elements) // (4 * (blocking.pixels[0] + 1)))
+        return b.select(at < whole, whole * blocking.blocks_per_pass + at - skipped, 0)

@@ -23,6 +23,7 @@ NEEDED = ("jax", "numpy", "torch")
 INSTALLED = (*NEEDED, *(["tensorflow"] if find_spec("tensorflow") else []))
 
 PARTS = {
+    "again": ["tests/keras/check_again.py"],
     "networks": ["tests/keras/check_networks.py", "src/tweakconv/bench/in_keras.py"],
     "definitions": ["tests/keras/check_definitions.py"],
     "layers": ["tests/keras/check_layers.py"],
@@ -37,7 +38,7 @@ PARTS = {
 }
 
 #: Parts that run on one backend alone.
-ONLY = {"networks": "torch", "definitions": "jax", "jax": "jax"}
+ONLY = {"again": "torch", "networks": "torch", "definitions": "jax", "jax": "jax"}
 
 #: What NumPy tells Keras about its way from variables to arrays.
 THEIR_WARNINGS = ["ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"]

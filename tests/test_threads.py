@@ -259,3 +259,18 @@ def test_the_process_ends_while_helpers_wait_and_may_convolve_at_its_end(run_pyt
     for first in ("", "convolve()"):
         done = run_python(program + first)
         assert (done.returncode, done.stdout, done.stderr) == (0, "288.0\n", ""), done
+
+
+def test_working_space_begins_as_zeros() -> None:
+    found: list[bool] = []
+
+    def look() -> None:
+        with threads.borrowed(1 << 20) as common:
+            found.append(bool(common.memory.any()))
+        found.append(bool(threads.workspace(1 << 20).memory.any()))
+
+    threads._spaces.clear()
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == [False, False]

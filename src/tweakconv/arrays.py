@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tweakconv.published import TYPE, Array, is_as_published
+
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -21,6 +23,9 @@ _FLOATS = "float32, float64, float16 and bfloat16"
 _CHOICES = "choose 'float32', 'float64', 'float16', or ml_dtypes.bfloat16 of the package ml_dtypes"
 
 CACHE_LINE = 64
+
+_DATA = TYPE + Array.data.offset
+"""Where in an array its address stands."""
 
 
 def as_input(name: str, array: ArrayLike, dtype: np.dtype[Any] | None = None) -> FloatArray:
@@ -182,7 +187,7 @@ def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     for extent in shape:
         size *= extent
     memory = np.empty(size + CACHE_LINE, np.uint8)
-    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % CACHE_LINE)
+    return np.ndarray(shape, dtype, memory, -address(memory) % CACHE_LINE)
 
 
 def aligned(array: FloatArray) -> FloatArray:
@@ -192,13 +197,14 @@ def aligned(array: FloatArray) -> FloatArray:
     return copy
 
 
-def address(array: FloatArray) -> int:
+def address(array: NDArray[Any]) -> int:
     """Where the first element of an array that is not empty lies.
 
-    ``array.ctypes.data`` takes most of a microsecond; where the buffer protocol allows, ctypes takes a third of it.
+    ``array.ctypes.data`` takes most of a microsecond; to look where NumPy keeps it takes a fifth of that.
     """
-    if array.flags.carray and array.dtype.kind != "V":  # which has no buffer
-        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    if is_as_published():
+        found: int = ctypes.c_size_t.from_address(id(array) + _DATA).value
+        return found
     return array.ctypes.data
 
 

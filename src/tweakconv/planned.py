@@ -61,6 +61,7 @@ class PlannedConv:
             "algorithm": algorithm, "packs": packs, "dtype": dtype, "out_dtype": out_dtype or dtype,
         }  # fmt: skip
         self._plans: dict[Weights, PreparedConv] = {}
+        self._first: PreparedConv | None = None
 
     def __call__(
         self, x: FloatArray, kernel: FloatArray, bias: FloatArray | None, out: FloatArray | None = None,
@@ -73,7 +74,7 @@ class PlannedConv:
         self, kernel: FloatArray, bias: FloatArray | None, run: Callable[[PreparedConv, int, int], Result]
     ) -> Result:
         """What ``run(plan, weights, addends)`` gives: a plan for the weights, and addresses of the packed ones."""
-        plan = self._plan(_USUAL)
+        plan = self._first or self._plan(_USUAL)
         while True:
             with borrowed(plan.weights_bytes) as room:
                 kind = plan.pack_into(kernel, bias, room)
@@ -100,6 +101,8 @@ class PlannedConv:
         plan = self._plans.get(kind)
         if plan is None:
             plan = self._plans[kind] = PreparedConv.planned(*self._arguments, kind, **self._options)
+            if kind == _USUAL:
+                self._first = plan
         return plan
 
 

@@ -6,16 +6,18 @@ import ctypes
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
-from tweakconv.compiler import helpers, threads
+from tweakconv.compiler import door, helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
 from tweakconv.compiler.choose import Choice, all_ways, choose, is_whole
+from tweakconv.compiler.door import Door, Form
 from tweakconv.compiler.host import cpu_name
 from tweakconv.compiler.target import Target, get_target
 from tweakconv.explain import explain, title
@@ -57,6 +59,8 @@ class _Launch(NamedTuple):
     small : bool
         Whether the output is so small that the microseconds of a call matter more than where a
         new array begins.
+    door : Door or None
+        The quick way in, where all of it is small.
     """
 
     out_shape: tuple[int, ...]
@@ -65,6 +69,7 @@ class _Launch(NamedTuple):
     threads: int
     space: Space
     small: bool
+    door: Door | None
 
 
 class PreparedConv:
@@ -136,7 +141,9 @@ class PreparedConv:
 
         Where the kernel is known, ways may be taken that only some kernels allow.
         """
-        self.layer, self.dtype, self.out_dtype, self.input_shape = layer, dtype, out_dtype, input_shape
+        self.layer, self.input_shape = layer, input_shape
+        # NumPy's own objects, which a pickle brings copies of: most arrays have these, and looking at that is quick.
+        self.dtype, self.out_dtype = np.dtype(dtype.type), np.dtype(out_dtype.type)
         self.geometry = layer.geometry(layer.size_of(input_shape))
         self._lowered = lower(layer, within, self.geometry, finite=weights.finite, stored=(dtype, out_dtype))
         self._sums_dtype = out_dtype if self._lowered.spec.y_stored else within
@@ -154,6 +161,7 @@ class PreparedConv:
         self._run, self._run_address = self.built.code.run, self.built.code.address()
         self._packer = Packer(self._lowered, choice, within)
         self._launches: dict[tuple[object, ...], _Launch] = {}
+        self._latest_door: Door | None = None
         self._bias_places: NDArray[np.intp] | None = None
 
     def _set_bias(self, bias: FloatArray | None) -> None:
@@ -202,12 +210,18 @@ class PreparedConv:
         self, x: ArrayLike, out: FloatArray | None, residual: ArrayLike | None, weights: int, bias: int
     ) -> FloatArray:
         """Convolve with packed weights and a packed bias at two addresses."""
+        latest = self._latest_door
+        if latest is not None and residual is None:
+            y = np.empty(latest.y.shape, latest.y.dtype) if out is None else out
+            if latest.enter(latest.place, weights, bias, id(x), id(y)):
+                return y
         launch = None
         if type(x) is np.ndarray and x.dtype == self.dtype and x.flags.aligned:
             array: FloatArray = x
             launch = self._launches.get((x.shape, x.strides, threads.get_num_threads()))
         if launch is None:
             array, launch = self._prepare(x)
+        self._latest_door = launch.door
         addends = None
         if residual is not None or self.layer.residual:
             addends = self._checked_residual(residual, launch.out_shape)
@@ -241,12 +255,22 @@ class PreparedConv:
         weights, bias : int
             Addresses of packed ones; the own, where 0.
         """
-        launch = self._launches.get((shape, strides, threads.get_num_threads()))
-        if launch is None:
-            _, launch = self._prepare(np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), shape, strides))
+        weights, bias = weights or self._weights_address, bias or self._bias_address
+        latest = self._latest_door
+        if latest is not None and latest.x.shape == shape and latest.x.strides == strides and not residual:
+            latest.run(latest.place, weights, bias, x, y)
+            return
+        launch = self._launch_at(shape, strides)
+        self._latest_door = launch.door
         if launch.out_shape[0]:
-            weights, bias = weights or self._weights_address, bias or self._bias_address
             self._launch(launch, x, y, residual, weights, bias)
+
+    def runner(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> Callable[[int, int], None]:
+        """``run_at`` for one shape and strides, to be called with two addresses, while this is kept alive."""
+        way_in = self._launch_at(shape, strides).door
+        if way_in is None:
+            return partial(self.run_at, shape, strides)
+        return partial(way_in.run, way_in.place, self._weights_address, self._bias_address)
 
     def with_kernel(self, kernel: FloatArray, bias: FloatArray | None = None) -> PreparedConv:
         """The same convolution with other weights: what follows from the geometry is shared, so this only packs them.
@@ -406,6 +430,13 @@ class PreparedConv:
             job = _Job(self._run_address, *arrays, ctypes.addressof(between), windows, step, self._flags)
             helpers.run(job, launch.threads - 1)
 
+    def _launch_at(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> _Launch:
+        """What inputs that it `reads` need."""
+        launch = self._launches.get((shape, strides, threads.get_num_threads()))
+        if launch is None:
+            _, launch = self._prepare(np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), shape, strides))
+        return launch
+
     def _prepare(self, x: ArrayLike) -> tuple[FloatArray, _Launch]:
         """`x` as the code can read it, and what its shape needs; new shapes are worked out and remembered."""
         layer = self.layer
@@ -421,11 +452,11 @@ class PreparedConv:
         if launch is None:
             if len(self._launches) >= _MOST_SHAPES:
                 self._launches.clear()
-            launch = self._launches[key] = self._new_launch(array.shape, strides, most)
+            launch = self._launches[key] = self._new_launch(array, strides, most)
         return array, launch
 
-    def _new_launch(self, shape: tuple[int, ...], x_strides: tuple[int, ...], most: int) -> _Launch:
-        layer, choice, size = self.layer, self.built.choice, self.layer.size_of(shape)
+    def _new_launch(self, x: FloatArray, x_strides: tuple[int, ...], most: int) -> _Launch:
+        layer, choice, shape, size = self.layer, self.built.choice, x.shape, self.layer.size_of(x.shape)
         geometry = self.geometry if size == self.geometry.input_size else layer.geometry(size)
         out_shape = layer.shape(shape[0], geometry.output_size, layer.out_channels)
         out_bytes = math.prod(out_shape) * self.out_dtype.itemsize
@@ -453,14 +484,13 @@ class PreparedConv:
             pieces=pieces(self._lowered, choice, lifted),
         )
         integers = np.array(choice.schedule.integers(choice.plan, call), np.int64)
-        return _Launch(
-            out_shape,
-            integers,
-            integers.ctypes.data,
-            used,
-            choice.schedule.space(choice.plan, call),
-            small=out_bytes <= _SMALL_BYTES,
-        )
+        space, small = choice.schedule.space(choice.plan, call), out_bytes <= _SMALL_BYTES
+        brief = small and used == 1 and 0 < work <= door.MOST_PRODUCTS and space.own <= door.MOST_SPACE
+        way_in = None
+        if brief and self.out_dtype == self._sums_dtype and not layer.residual:
+            given, made = Form(self.dtype, shape, x.strides), Form(self.out_dtype, out_shape, ())
+            way_in = door.door(self.built.code, given, made, integers, space.own, self._flags)
+        return _Launch(out_shape, integers, integers.ctypes.data, used, space, small, way_in)
 
 
 def _restore(

@@ -19,7 +19,7 @@ from tests.arm.emulator import Array, Code, Work
 
 from tweakconv import prepared
 from tweakconv.activations import Activation
-from tweakconv.compiler import activation_grad, jit, target, threads
+from tweakconv.compiler import activation_grad, door, jit, target, threads
 from tweakconv.compiler.call import ALONE, Space
 from tweakconv.gradients import activation, kernel_gradient
 from tweakconv.gradients.kernel_gradient import PreparedKernelGrad
@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     target.runnable_targets.cache_clear()
     patch.setattr(jit, "Loaded", Code)
     patch.setattr(PreparedConv, "_launch_arrays", _launch_arrays)
+    patch.setattr(door, "_are_possible", lambda: False)
     patch.setattr(Packer, "pack", _pack)
     patch.setattr(PreparedKernelGrad, "_run", _run_kernel_grad)
     patch.setattr(activation, "_run", _run_activation_grad)

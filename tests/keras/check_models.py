@@ -111,6 +111,34 @@ def test_weights_that_are_assigned_are_noticed(rng: np.random.Generator) -> None
             layer.kernel.value[0] = 0
 
 
+def test_what_changes_between_calls_alike_is_noticed(rng: np.random.Generator) -> None:
+    x, weights = rng.standard_normal((2, 9, 8, 3)).astype("f4"), [rng.standard_normal((3, 3, 3, 4)), np.arange(4.0)]
+    layer = made("Conv2D", {"filters": 4, "kernel_size": 3}, weights, x.shape)
+
+    def of(**arguments: Any) -> Any:
+        return outputs(made("Conv2D", {"filters": 4, "kernel_size": 3, **arguments}, weights, x.shape), x)
+
+    for _ in range(3):
+        np.testing.assert_array_equal(outputs(layer, x), of())
+    layer.activation = keras.activations.tanh
+    np.testing.assert_allclose(outputs(layer, x), of(activation="tanh"), rtol=1e-5, atol=1e-6)
+    layer.activation, layer.strides = keras.activations.linear, (2, 1)
+    np.testing.assert_array_equal(outputs(layer, x), of(strides=(2, 1)))
+    layer.strides, layer.use_bias = (1, 1), False
+    np.testing.assert_allclose(outputs(layer, x), of() - np.arange(4), rtol=1e-4, atol=1e-5)
+    layer.use_bias = True
+    others = [2 * variable.value for variable in layer.trainable_variables]
+    for _ in range(2):
+        y, _ = layer.stateless_call(others, [], keras.ops.convert_to_tensor(x))
+        np.testing.assert_allclose(numpy(y), 2 * of(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(outputs(layer, x), of())
+    np.testing.assert_array_equal(outputs(layer, x[:, ::-1]), outputs(layer, x[:, ::-1].copy()))
+    np.testing.assert_array_equal(outputs(copy.deepcopy(layer), x), of())
+    layer.enable_lora(2)
+    layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    assert np.abs(outputs(layer, x) - of()).max() > 1e-3
+
+
 def test_lora_adds_its_two_kernels(rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 7, 6, 4)).astype(np.float32)
     layers = [of.Conv2D(6, 3, activation="relu") for of in (keras.layers, tk)]

@@ -7,8 +7,9 @@ withheld from the constructor, and set once it is done; all else about a layer i
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 
@@ -23,10 +24,34 @@ from tweakconv.ops.general import checked_constant, checked_mode, layer_of, plai
 _UNKNOWN = 1 << 24
 """Stands for a size that is not known yet, where only the others are asked for: no crop takes all of it away."""
 
-_TWEAKS = frozenset(Operation._fields)
-"""Attributes that say what is computed."""
+_attributes = operator.attrgetter(*sorted(set(Operation._fields) - {"rank", "kind"}))
+"""What of a layer says what is computed."""
 
 Shape = tuple[int | None, ...]
+
+
+class _Known(NamedTuple):
+    """What the calls of a layer have in common; kept with it, and in no file.
+
+    Attributes
+    ----------
+    attributes : tuple
+        Those of the layer that the rest follows from.
+    sums, whole, pixels : Operation
+        What the layer computes without its activation, and with it where it is one of tweakconv's; and what mixes the
+        channels of a separable layer, with its activation.
+    after : callable or None
+        The activation, where it is to be called.
+    memory : Memory
+        What the backend remembers.
+    """
+
+    attributes: tuple[object, ...]
+    sums: Operation
+    whole: Operation
+    pixels: Operation
+    after: Any
+    memory: Any
 
 
 class TweakedLayer:
@@ -115,43 +140,37 @@ class TweakedLayer:
 
     def _operation(self: Any, activation: str | None) -> Operation:
         """What is computed, as the layer's attributes say it now."""
-        known: dict[str | None, Operation] | None = self.__dict__.get("_tweakconv_operations")
-        if known is None:
-            known = self.__dict__["_tweakconv_operations"] = {}
-        operation = known.get(activation)
-        if operation is None:
-            operation = known[activation] = Operation(
-                self._rank,
-                "depthwise" if self._kind == "separable" else self._kind,
-                self.strides,
-                self.padding,
-                self.dilation_rate,
-                self.groups,
-                self.data_format,
-                self.padding_mode,
-                self.constant_value,
-                activation,
-                self.output_padding,
-            )
-        return operation
+        return Operation(
+            self._rank,
+            "depthwise" if self._kind == "separable" else self._kind,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            self.groups,
+            self.data_format,
+            self.padding_mode,
+            self.constant_value,
+            activation,
+            self.output_padding,
+        )
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _TWEAKS:
-            self.__dict__.pop("_tweakconv_operations", None)
-        super().__setattr__(name, value)
-
-    def _computed(self: Any, operation: Operation, inputs: Any, kernel: Any, bias: Any) -> Any:
-        """The operation by the backend; what it remembers between calls is kept with the layer, and in no file."""
-        memory = self.__dict__.get("_tweakconv_memory")
-        if memory is None:
-            memory = self.__dict__["_tweakconv_memory"] = Memory()
-        return convolve(memory, operation, inputs, kernel, bias)
+    def _known(self: Any) -> _Known:
+        """What calls have in common as long as the layer's attributes stay as they are."""
+        attributes, known = _attributes(self), self.__dict__.get("_tweakconv_known")
+        if known is None or known.attributes != attributes:
+            name = fused(self.activation)
+            after = None if name is not None or self.activation is keras.activations.linear else self.activation
+            pixels = Operation.of_pixels(self._rank, self.data_format, name)
+            found = _Known(attributes, self._operation(None), self._operation(name), pixels, after, Memory())
+            known = self.__dict__["_tweakconv_known"] = found
+        assert isinstance(known, _Known)
+        return known
 
     def _finished(self: Any, inputs: Any, kernel: Any) -> Any:
         """The sums of a kernel, then bias and activation, in one go where the activation is one of tweakconv's."""
-        name = fused(self.activation)
-        y = self._computed(self._operation(name), inputs, kernel, self.bias if self.use_bias else None)
-        return y if name is not None or self.activation is None else self.activation(y)
+        known = self._known()
+        y = convolve(known.memory, known.whole, inputs, kernel, self.bias if self.use_bias else None)
+        return y if known.after is None else known.after(y)
 
     def _kernel_shape(self: Any, channels: int) -> tuple[int, ...]:
         match self._kind:
@@ -173,7 +192,8 @@ class Ordinary(TweakedLayer):
 
     def convolution_op(self: Any, inputs: Any, kernel: Any) -> Any:
         """The operation alone, without bias and activation: what a subclass may override, as Keras'."""
-        return self._computed(self._operation(None), inputs, kernel, None)
+        known = self._known()
+        return convolve(known.memory, known.sums, inputs, kernel, None)
 
     def call(self: Any, inputs: Any) -> Any:
         """Convolve, add the bias and activate."""
@@ -214,11 +234,11 @@ class Separable(TweakedLayer):
 
     def call(self: Any, inputs: Any) -> Any:
         """Convolve twice, add the bias and activate."""
-        each = self._computed(self._operation(None), inputs, self.depthwise_kernel, None)
-        name = fused(self.activation)
-        mix = Operation.of_pixels(self._rank, self.data_format, name)
-        y = self._computed(mix, each, self.pointwise_kernel, self.bias if self.use_bias else None)
-        return y if name is not None or self.activation is None else self.activation(y)
+        known = self._known()
+        each = convolve(known.memory, known.sums, inputs, self.depthwise_kernel, None)
+        bias = self.bias if self.use_bias else None
+        y = convolve(known.memory, known.pixels, each, self.pointwise_kernel, bias)
+        return y if known.after is None else known.after(y)
 
 
 def _plain(value: PaddingLike | Iterable[int]) -> Any:

@@ -101,8 +101,7 @@ def restore(model: Any) -> Any:
     for layer in _layers_of(model, "restore"):
         if layer.__dict__.pop(_MARK, False):
             layer.__class__, layer.supports_jit = theirs[type(layer)], True
-            layer.__dict__.pop("_tweakconv_memory", None)
-            layer.__dict__.pop("_tweakconv_operations", None)
+            layer.__dict__.pop("_tweakconv_known", None)
     return _compiled_anew(model)
 
 

@@ -55,8 +55,9 @@ def convolve(
     known = PLANS.get(key)
     if known is not None and isinstance(x, np.ndarray) and x.flags.aligned:
         within = known.within
-        addends = None if bias is None else np.asarray(bias).astype(within, copy=False)
-        return known(x, np.asarray(kernel).astype(within, copy=False), addends, out, residual)
+        weights, addends = np.asarray(kernel), None if bias is None else np.asarray(bias).astype(within, copy=False)
+        weights = weights if weights.dtype is within else weights.astype(within, copy=False)
+        return known(x, weights, addends, out, residual)
     array = as_input("x", x)
     within = computed(array.dtype)
     weights = as_weights("kernel", kernel, within)
@@ -101,8 +102,10 @@ def _key(
         if type(bias) is not np.ndarray:
             return None
         addends = bias.shape, bias.dtype
-    exact = _exact((*tweaks, algorithm))
-    return rank, x.shape, x.dtype, kernel.shape, kernel.dtype, addends, exact, residual, requested_target()
+    kinds = tuple(map(type, tweaks))
+    exact = (tweaks, kinds) if tuple not in kinds and list not in kinds else _exact(tweaks)
+    arrays = x.shape, x.dtype, kernel.shape, kernel.dtype, addends
+    return rank, arrays, exact, _exact(algorithm), residual, requested_target()
 
 
 def _exact(value: Any) -> Any:

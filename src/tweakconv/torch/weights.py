@@ -77,7 +77,7 @@ class Way(NamedTuple):
 
     Attributes
     ----------
-    shape : tuple of int
+    shape, strides : tuple of int
         Of the result.
     order : torch.memory_format
         How input and result lie in memory.
@@ -88,6 +88,7 @@ class Way(NamedTuple):
     """
 
     shape: tuple[int, ...]
+    strides: tuple[int, ...]
     order: torch.memory_format
     copies: bool
     placed: tuple[tuple[int, ...], tuple[int, ...]]
@@ -118,7 +119,8 @@ class Way(NamedTuple):
         copies = not conv.reads(array)
         if copies:
             array = _array(x.contiguous(memory_format=order)).transpose(axes)
-        return cls(shape, order, copies, (array.shape, array.strides))
+        strides = torch.empty(shape, memory_format=order, device="meta").stride()
+        return cls(shape, strides, order, copies, (array.shape, array.strides))
 
     def run(
         self, conv: PreparedConv, x: Tensor, residual: Tensor | None = None, weights: int = 0, bias: int = 0
@@ -132,12 +134,12 @@ class Way(NamedTuple):
         weights, bias : int
             Addresses of packed ones, where they are not the convolution's own.
         """
-        shape, order, copies, placed = self
+        shape, strides, order, copies, placed = self
         if copies:
             x = x.contiguous(memory_format=order)
         x = as_it_lies(x)
         # PyTorch allows a result to be changed in place, as activations are, where it is not a view.
-        y = torch.empty(shape, dtype=x.dtype, memory_format=order)
+        y = torch.empty_strided(shape, strides, dtype=x.dtype)
         if residual is None:
             conv.run_at(*placed, x.data_ptr(), y.data_ptr(), 0, weights, bias)
         else:

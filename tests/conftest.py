@@ -56,14 +56,32 @@ def run_python() -> RunPython:
     return run
 
 
-@pytest.fixture(params=[False, True], ids=["weights at the points", "late weights"])
-def late(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether Winograd brings weights to the points where they are used, in every plan that the test makes."""
-    from tweakconv.compiler.schedules import winograd  # noqa: PLC0415 - not for tests of what loads without it
+_WINOGRAD_PLANS = {
+    "the usual form": (0, False),
+    "the usual form, late weights": (0, True),
+    "the next form": (1, False),
+    "the last form, late weights": (-1, True),
+}
 
-    chosen = bool(request.param)
-    monkeypatch.setattr(winograd, "plans", lambda spec, target: [winograd.plan(spec, target, late=chosen)])
-    return chosen
+
+@pytest.fixture(params=_WINOGRAD_PLANS.values(), ids=_WINOGRAD_PLANS.keys())
+def winograd_plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every Winograd plan of a test one of a kind: by its form, and when weights are brought to the points."""
+    from tweakconv.compiler.schedules import winograd  # noqa: PLC0415 - not for tests of what loads without it
+    from tweakconv.compiler.schedules.winograd_forms import forms  # noqa: PLC0415
+    from tweakconv.compiler.spec import ConvSpec  # noqa: PLC0415
+    from tweakconv.compiler.target import Target  # noqa: PLC0415
+
+    number, late = request.param
+
+    def plans(spec: ConvSpec, target: Target) -> list[winograd.WinogradPlan]:
+        possible = forms(spec.kernel, 512)
+        if not possible:
+            return []
+        form = possible[min(number, len(possible) - 1)]
+        return [winograd.plan(spec, target, form, late=late)]
+
+    monkeypatch.setattr(winograd, "plans", plans)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

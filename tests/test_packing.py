@@ -14,7 +14,7 @@ from tests.packed import packed
 import tweakconv as tc
 from tweakconv.compiler import jit
 from tweakconv.compiler.packing import moves, points
-from tweakconv.compiler.schedules.winograd_transforms import Form
+from tweakconv.compiler.schedules.winograd_forms import Form
 from tweakconv.compiler.target import TARGETS, runnable_targets
 from tweakconv.lowering import six_axes, taps_of
 from tweakconv.packing import relaid
@@ -57,6 +57,7 @@ KERNELS = [
     ((5, 5, 20, 35), 1, {"algorithm": "winograd"}),
     ((1, 7, 32, 32), 1, {"algorithm": "winograd"}),
     ((4, 3, 48, 200), 1, {"algorithm": "winograd"}),
+    ((7, 7, 40, 20), 1, {"algorithm": "winograd"}),
     ((3, 3, 18, 40), 2, {"algorithm": "winograd"}),
     ((3, 3, 1, 70), 70, {}),
     ((3, 5, 1, 72), 18, {}),
@@ -103,7 +104,7 @@ def check(conv: PreparedConv, kernel: Array) -> None:
         np.testing.assert_array_equal(conv._weights, wanted)
 
 
-@pytest.mark.usefixtures("late")
+@pytest.mark.usefixtures("winograd_plans")
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("shape", "groups", "arguments"), KERNELS)
@@ -150,7 +151,7 @@ def test_threads_that_share_the_packing_give_the_same_bits(shape: tuple[int, ...
         np.testing.assert_array_equal(result, results[0])
 
 
-@pytest.mark.usefixtures("late")
+@pytest.mark.usefixtures("winograd_plans")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3e38, 1e38])
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 @pytest.mark.parametrize("order", ["as users write it", "as PyTorch keeps it"])
@@ -168,7 +169,7 @@ def test_the_largest_magnitude_is_found_wherever_it_is(order: str, algorithm: st
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_compiles_the_packing_without_calls_to_a_library(target: str) -> None:
-    texts = [points.emit(TARGETS[target], Form.of(taps)) for taps in ((3, 3), (5, 5), (1, 7), (4, 1))]
+    texts = [points.emit(TARGETS[target], Form.of(taps)) for taps in ((3, 3), (5, 5), (1, 7), (4, 1), (7, 7))]
     texts += [moves.emit(TARGETS[target], e, turns=turns) for e in ("float", "double") for turns in (False, True)]
     for text in texts:
         lines = jit.assembly(text, TARGETS[target]).splitlines()

@@ -18,7 +18,8 @@ from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import get_target
 
 SHAPE = (2, 5, 14, 15)
-LABELS = {way + by for way in ("direct", "winograd", "winograd with late weights") for by in ("", " by bands")}
+WAYS = ("direct", *("winograd" + form + late for form in ("", " F(3x3, 3x3)") for late in ("", " with late weights")))
+LABELS = {way + by for way in WAYS for by in ("", " by bands")}
 
 
 @pytest.fixture(autouse=True)

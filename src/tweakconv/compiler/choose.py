@@ -31,7 +31,8 @@ _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
 
 _ANY_SIZE = (28, 28)
-"""The output for which ways of direct sums are compared: tiles of an image must be summed as the whole is."""
+"""The output for which ways of direct sums are compared, and Winograd's forms where it is named: tiles of an image must
+be summed as the whole is."""
 
 _PACKED_BYTES_PER_CYCLE, _STREAMED_BYTES_PER_CYCLE = 4.0, 2.2
 """At which a call packs weights: what such calls take beyond prepared ones, on twelve layers; and where the packed ones
@@ -65,10 +66,18 @@ class Choice(NamedTuple):
     @property
     def label(self) -> str:
         """The algorithm's name, and by which of its ways it goes."""
+        variant = self.within.variant if self.algorithm == "winograd" else ""
+        return self.algorithm + variant + " by bands" * self._by_bands
+
+    @property
+    def within(self) -> Any:
+        """The plan, or that by which bands are computed."""
         plan: Any = self.plan
-        by_bands = self.schedule.__name__.rpartition(".")[2] == "bands"
-        late = self.algorithm == "winograd" and (plan.inner if by_bands else plan).late
-        return self.algorithm + " with late weights" * late + " by bands" * by_bands
+        return plan.inner if self._by_bands else plan
+
+    @property
+    def _by_bands(self) -> bool:
+        return self.schedule.__name__.rpartition(".")[2] == "bands"
 
     def cycles(self, out_size: tuple[int, int], met: float = 1.0) -> float:
         """Cycles that an image takes, as estimated; `met` is the share of its products that are not of padding."""
@@ -149,6 +158,9 @@ def choose(
     if algorithm == "separable" and kernel is not None:
         found = low_rank.rank(_planes(kernel))
         possible = [way._replace(plan=SCHEDULES[algorithm].plan(spec, target, found.rank)) for way in possible]
+    if algorithm == "winograd":  # by the same form for every size that it is made for
+        form = _fastest(possible, _ANY_SIZE).within.form
+        possible = [way for way in possible if way.within.form == form]
     size = _ANY_SIZE if algorithm == "direct" else out_size
     return _fastest(possible, size)._replace(reason="asked for")
 
@@ -186,7 +198,7 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
 
 
 def _plans(algorithm: str, spec: ConvSpec, target: Target) -> list[Any]:
-    """The plans by which a schedule computes a convolution: none where it does not, and Winograd may have two."""
+    """The plans by which a schedule computes a convolution: none where it does not, and Winograd may have several."""
     schedule = _schedule(algorithm)
     if not schedule.applies(spec, target):
         return []

@@ -21,7 +21,8 @@ from tweakconv.compiler.kernel_grad.micro import emit_micro, micro_name
 from tweakconv.compiler.kernel_grad.winograd_call import FIELDS, integers, space, task_rows
 from tweakconv.compiler.kernel_grad.winograd_plan import WHAT, WinogradGradPlan, applies, count, is_faster, plan
 from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
-from tweakconv.compiler.schedules.winograd_transforms import Form, input_transform, kernel_transform, point_pairs
+from tweakconv.compiler.schedules.winograd_forms import Form, point_pairs
+from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform
 
 __all__ = ["WHAT", "applies", "emit", "integers", "is_faster", "plan", "space"]
 

@@ -9,7 +9,7 @@ from tweakconv.compiler.kernel_grad.plan import KernelGradPlan, best_tile
 from tweakconv.compiler.kernel_grad.plan import plan as plan_directly
 from tweakconv.compiler.kernel_grad_spec import KernelGradSpec
 from tweakconv.compiler.schedules.blocking import even_step
-from tweakconv.compiler.schedules.winograd_transforms import Form
+from tweakconv.compiler.schedules.winograd_forms import Form
 from tweakconv.compiler.spec import AxisSpec
 from tweakconv.compiler.target import Target
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from tweakconv.compiler.build import load
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.tasks import emit_tasks
-from tweakconv.compiler.schedules.winograd_transforms import Form, vector_at_points
+from tweakconv.compiler.schedules.winograd_forms import Form
+from tweakconv.compiler.schedules.winograd_transforms import vector_at_points
 from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:

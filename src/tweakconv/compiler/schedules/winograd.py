@@ -1,9 +1,10 @@
-"""Winograd's minimal filtering: fewer products, for kernels of 3 to 5 taps along an axis, stride 1, any dilation.
+"""Winograd's minimal filtering: fewer products, for kernels of 3 to 7 taps along an axis, stride 1, any dilation.
 
 A tile of outputs, 4x4 for a 3x3 kernel and 2x2 for a 5x5 one, depends on 6x6 inputs. Input and kernel are transformed
 to their values at 6x6 points, multiplied there (a matrix product over the channels for each of the 36 points, with the
 direct schedule's microkernel), and the products transformed back: for 3x3 taps 36 products replace 144 for each tile,
-channel and output channel, for 5x5 they replace 100 (`winograd_transforms`).
+channel and output channel, for 5x5 they replace 100 (`winograd_transforms`). Tiles may have other sizes, with other
+points (`winograd_forms`): there is a plan for each, and the one is chosen whose tiles suit the output.
 
 A dilated convolution is `dilation` interleaved dense ones along each axis (*phases*): only the steps of loads and
 stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
@@ -18,6 +19,7 @@ not finite is computed once more, directly. Kernels that are not finite do not c
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +30,15 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
 from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, OUT, ROW, Along, Part
-from tweakconv.compiler.schedules import channel_lanes, direct
+from tweakconv.compiler.schedules import channel_lanes
 from tweakconv.compiler.schedules import winograd_strips as strips
 from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate
+from tweakconv.compiler.schedules.winograd_costs import estimate, stays, tile_counts
 from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
+from tweakconv.compiler.schedules.winograd_forms import Form, forms
 from tweakconv.compiler.schedules.winograd_transforms import (
-    Form,
     emit_fill,
     emit_input_transform,
     emit_kernel_transform,
@@ -43,6 +46,23 @@ from tweakconv.compiler.schedules.winograd_transforms import (
 )
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+
+__all__ = [
+    "WHAT",
+    "WinogradPlan",
+    "applies",
+    "at_points",
+    "define",
+    "emit",
+    "estimate",
+    "integers",
+    "pack_bias",
+    "packed_elements",
+    "parts",
+    "plan",
+    "plans",
+    "space",
+]
 
 _FEW_ROUNDS, _LOADS_PER_THREAD = 4, 3
 """Rounds for each thread below which all get equally many, and tasks that transform the inputs of a round."""
@@ -53,30 +73,14 @@ _FEW_TILES, _MANY_TILES = 24, 96
 Measured: 64 channels 0.48 ms with 24 and 0.54 with 96; 512 channels 13.9 ms with 24 and 9.7 with 96.
 """
 
-_IN_CYCLES, _OUT_CYCLES = 1.5, 1.25
-"""What transforming one vector of a tile takes, for each point and axis."""
+_TILES_IN_PARTS = 30
+"""Tiles at a time where sums are cut into parts: their products at a point stay in the first cache from part to part.
 
-_TURNED_CYCLES = 0.3
-"""For each element that is laid out anew, in the first cache."""
-
-_TAPS = {1, 3, 4, 5}
-"""Taps along an axis. Five outputs from two taps round too much: 2x2 has up to 3.6 times the error of a plain sum."""
-
-_LEAST_CHANNELS = 32
-"""Input channels from which on the errors of 1x7 taps are within three times those of a plain sum, which grow."""
+Measured: 7x7 taps with 128 channels 8.0 ms with 30 and 9.0 with 78, 256 channels the same; 5x5 within 2 %.
+"""
 
 _PACKED_AT_ONCE = 1 << 16
 """Elements that a task of packing writes, roughly."""
-
-_LATE_CYCLES, _LATE_PRODUCTS = 5.0, 1.25
-"""What bringing a vector of weights to a point takes in a round, and how much longer its products take in more parts.
-
-Measured, late over packed at the points: 7x7 with 512 channels 0.85, 14x14 0.95, 28x28 1.04 to 1.29; 14x14 with 256
-1.12, 56x56 with 256 1.19. Where other programs use memory meanwhile, late weights gain a tenth or two on the others.
-"""
-
-_STREAMED_BYTES_PER_CYCLE, _FAR_BYTES_PER_CYCLE, _FAR_BYTES = 10.0, 7.0, 16 << 20
-"""At which weights come from beyond the second-level cache, and so many that they come from memory."""
 
 _WEIGHTS_SHARE = 2
 """The part of the second-level cache that weights at the points fill, at the most, where a round brings them there."""
@@ -98,6 +102,8 @@ class WinogradPlan:
         How the products at one point are cut up: pixels are tiles here.
     tiles : int
         Tiles worked on at a time.
+    form : Form
+        How large tiles are.
     late : bool
         Whether weights are packed as they are, and brought to the points by each round that uses them; else packing
         does it, once.
@@ -107,12 +113,14 @@ class WinogradPlan:
     target: Target
     products: Blocking
     tiles: int
+    form: Form
     late: bool = False
 
     @property
-    def form(self) -> Form:
-        """How large tiles are."""
-        return Form.of(self.spec.kernel)
+    def variant(self) -> str:
+        """What tells it from the schedule's other plans for a convolution, in words; nothing for the usual one."""
+        usual = self.form == Form.of(self.spec.kernel)
+        return f" {self.form}" * (not usual) + " with late weights" * self.late
 
     @property
     def channels(self) -> int:
@@ -203,84 +211,59 @@ class WinogradPlan:
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
         form, outputs = self.form, math.prod(self.form.tile)
+        part = f"sums are cut into parts of {self.channels_at_once} channels, for less rounding"
         return [
-            f"F({form.tile[0]}x{form.tile[1]}, {form.taps[0]}x{form.taps[1]}): {form.points} products for {outputs} "
-            f"outputs instead of {outputs * form.tap_count}, {self.tiles} tiles at a time",
+            f"{form}: {form.points} products for {outputs} outputs instead of {outputs * form.tap_count}, "
+            f"{self.tiles} tiles at a time",
+            *([part] if form.part and self.channels_at_once < self.channels else []),
             *(["weights are brought to the points where they are used"] if self.late else []),
             f"registers hold the products of {self.products.pixels[0]} tiles by {self.products.out_block} channels",
         ]
 
 
 WHAT = (
-    "1, 3, 4 or 5 taps along each axis, or 6 or 7 along one, at stride 1, in float32, more than one "
-    "channel and at most a few thousand"
+    "1 or 3 to 7 taps along each axis (some of 6 and 7 from 32, 64 or 96 channels on), at stride 1, in float32, more "
+    "than one channel and at most a few thousand"
 )
 """What this schedule computes, in words."""
 
 
 def applies(spec: ConvSpec, target: Target) -> bool:
     """Whether this schedule computes a convolution, within the working space that a thread may take."""
-    short = spec.kernel != (1, 1) and set(spec.kernel) <= _TAPS
-    if not spec.is_plain or not (short or _is_long(spec)):
-        return False
-    if spec.strides != (1, 1) or spec.double:
+    if not spec.is_plain or spec.strides != (1, 1) or spec.double:
         return False
     if not spec.channels_last and (spec.dilation != (1, 1) or spec.x_stored or spec.y_stored):
         return False
-    return bool(_fitting(spec, target))
+    return bool(plans(spec, target))
 
 
 def plans(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
-    """Every way to cut up the work of a convolution that this schedule computes."""
-    return _fitting(spec, target)
-
-
-def _fitting(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
-    """Those that fit the working space that a thread may take."""
-    made = [plan(spec, target, late=late) for late in (False, True)]
+    """Every way to cut up the work of a convolution that fits the working space that a thread may take."""
+    usable = forms(spec.kernel, spec.group_in)
+    made = [plan(spec, target, form, late=late) for form in usable for late in (False, True)]
     return [
         each for each in made if (each.own_elements + each.transformed_elements) * spec.element_bytes <= _MOST_BYTES
     ]
 
 
-def _stays(weights: int, target: Target) -> bool:
-    """Whether so many bytes of weights stay in a core's cache, more or less, from one round to the next."""
-    return weights <= 3 * target.l2_bytes // 2
-
-
-def _is_long(spec: ConvSpec) -> bool:
-    """Whether it has 6 or 7 taps along one axis and one along the other, and channels enough."""
-    return min(spec.kernel) == 1 and max(spec.kernel) in (6, 7) and spec.group_in >= _LEAST_CHANNELS
-
-
-def plan(spec: ConvSpec, target: Target, *, late: bool = False) -> WinogradPlan:
-    """Choose how many tiles to work on at a time, and blocks for their products."""
+def plan(spec: ConvSpec, target: Target, form: Form | None = None, *, late: bool = False) -> WinogradPlan:
+    """Choose how many tiles to work on at a time, and blocks for their products; by the usual form unless given."""
+    form = form or Form.of(spec.kernel)
     channels = _rounded(spec.group_in, target.lanes(spec.element_bytes))
-    products = channel_lanes.blocking(_products_spec(channels, spec.group_out), target)
+    products = _blocking(channels, spec.group_out, target)
     step = products.pixels[0]
-    points = Form.of(spec.kernel).points
-    weights = points * channels * products.padded_out * spec.element_bytes
-    wanted = _FEW_TILES if _stays(weights, target) else _MANY_TILES
-    tile_bytes = points * (channels + products.out_block) * spec.element_bytes
+    weights = form.points * channels * products.padded_out * spec.element_bytes
+    wanted = _TILES_IN_PARTS if form.part else _FEW_TILES if stays(weights, target) else _MANY_TILES
+    tile_bytes = form.points * (channels + products.out_block) * spec.element_bytes
+    part = min(products.chunk[2], form.part or channels)
     if late:  # the weights that a round brings to the points together stay in a core's cache
-        each = points * products.out_block * spec.element_bytes
-        part = even_step(channels, max(_UNROLLED, target.l2_bytes // _WEIGHTS_SHARE // each), _UNROLLED)
-        products = replace(products, chunk=(1, 1, part))
-    made = WinogradPlan(spec, target, products, step, late)
+        each = form.points * products.out_block * spec.element_bytes
+        part = min(form.part or channels, max(_UNROLLED, target.l2_bytes // _WEIGHTS_SHARE // each))
+    if late or form.part:
+        products = replace(products, chunk=(1, 1, even_step(channels, part, _UNROLLED)))
+    made = WinogradPlan(spec, target, products, step, form, late)
     fits = (_MOST_BYTES - made.other_elements * spec.element_bytes) // tile_bytes
     return replace(made, tiles=max(step, min(_rounded(wanted, step), fits // step * step)))
-
-
-def tile_counts(form: Form, dilation: tuple[int, int], out_size: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of tiles that cover the outputs of each phase.
-
-    Examples
-    --------
-    >>> tile_counts(Form.of((3, 3)), (1, 1), (28, 30)), tile_counts(Form.of((3, 5)), (2, 12), (28, 33))
-    ((7, 8), (4, 2))
-    """
-    rows, columns = (-(-size // (tile * step)) for size, tile, step in zip(out_size, form.tile, dilation, strict=True))
-    return rows, columns
 
 
 def parts(plan: WinogradPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
@@ -370,45 +353,6 @@ def space(plan: WinogradPlan, call: Call) -> Space:
     return Space((plan.own_elements + plan.transformed_elements) * size)
 
 
-def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
-    """Cycles that an image takes, roughly: products, transforms, and weights that stream past."""
-    spec, lanes = plan.spec, plan.target.lanes(plan.spec.element_bytes)
-    rows, columns = tile_counts(plan.form, spec.dilation, out_size)
-    tiles = rows * columns * spec.dilation[0] * spec.dilation[1]
-    inputs, outputs = plan.channels // lanes, plan.products.padded_out // lanes
-    points = plan.form.points
-    products = (
-        tiles * points * plan.channels * outputs * direct.CYCLES_PER_PRODUCT * (_LATE_PRODUCTS if plan.late else 1)
-    )
-    axes = sum(inputs > 1 for inputs in plan.form.patch)
-    transforms = tiles * points * axes * (_IN_CYCLES * inputs + _OUT_CYCLES * outputs)
-    streamed = -(-tiles // plan.tiles) * _weights_cycles(plan)
-    turned = 0.0 if spec.channels_last else _turned_cycles(plan, tiles)
-    return spec.groups * (products + transforms + streamed + turned)
-
-
-def _weights_cycles(plan: WinogradPlan) -> float:
-    """What a round takes besides for the weights of a group: to stream them past, and to bring them to the points."""
-    spec, target, elements = plan.spec, plan.target, plan.channels * plan.products.padded_out
-
-    def streamed(taps: int) -> float:
-        weights = taps * elements * spec.element_bytes
-        if _stays(weights, target):
-            return 0.0
-        return weights / (_FAR_BYTES_PER_CYCLE if weights > _FAR_BYTES else _STREAMED_BYTES_PER_CYCLE)
-
-    if not plan.late:
-        return streamed(plan.form.points)
-    vectors = elements / target.lanes(spec.element_bytes)
-    return streamed(plan.form.tap_count) + _LATE_CYCLES * plan.form.points * vectors
-
-
-def _turned_cycles(plan: WinogradPlan, tiles: int) -> float:
-    """What it takes to lay the inputs of so many tiles out anew, and their outputs."""
-    (high, _), (rows, columns) = plan.form.patch, plan.form.tile
-    return _TURNED_CYCLES * tiles * columns * (high * plan.channels + rows * plan.products.padded_out)
-
-
 def emit(plan: WinogradPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     b = Builder(plan.target, plan.spec.element)
@@ -441,6 +385,12 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     if not plan.spec.channels_last:
         strips.define(b, plan, len(FIELDS))
     emit_run(b, plan, name, public=public)
+
+
+@functools.lru_cache(maxsize=64)
+def _blocking(channels: int, out_channels: int, target: Target) -> Blocking:
+    """How the products at one point are cut up, for all plans of a convolution."""
+    return channel_lanes.blocking(_products_spec(channels, out_channels), target)
 
 
 def _products_spec(channels: int, out_channels: int) -> ConvSpec:

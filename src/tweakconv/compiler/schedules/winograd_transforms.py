@@ -1,16 +1,13 @@
 """The transforms of Winograd's minimal filtering, as mathematics and as code.
 
-Along one axis, m outputs of a kernel of r taps depend on n = m + r - 1 inputs. Both are values of polynomials at n
-points, one of them ∞: kernel and inputs are evaluated there, multiplied point by point, and the products interpolated
-(Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Six points are 0, ±1/√2, ±√2 and ∞, which
-round half as much as the usual 0, ±1, ±2, ∞: 8.3e-7 against 1.6e-6, relative, for 3x3 taps at 64 channels. Eight are
-0, ±1/2, ±1, ±2 and ∞, of 286 choices of three pairs the one that rounds least for 7 taps.
+Kernel and inputs are evaluated at the points of a form (`winograd_forms`), multiplied point by point, and the products
+interpolated. What is the same for a pair of points ±p but for signs is computed once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -18,55 +15,22 @@ from tweakconv.arrays import FloatArray
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.border import tables_of
 from tweakconv.compiler.schedules.epilogue import Epilogue, activates_in_memory, rounds_late
+from tweakconv.compiler.schedules.winograd_forms import Form, has_zero, point_pairs
 from tweakconv.compiler.spec import ConvSpec
 
-_PAIRS: dict[int, tuple[float, ...]] = {1: (), 6: (0.5**0.5, 2**0.5), 8: (0.5, 1.0, 2.0)}
-"""Points p of which p and -p are used besides 0 and ∞, by the number of inputs along an axis."""
+_POINTS_AT_ONCE = 36
+"""Points whose values are computed in one go."""
 
-
-class Form(NamedTuple):
-    """How large things are, down and across: a kernel's taps, a tile's outputs, and the inputs that they depend on."""
-
-    taps: tuple[int, int]
-    tile: tuple[int, int]
-    patch: tuple[int, int]
-
-    @classmethod
-    def of(cls, kernel: tuple[int, int]) -> Form:
-        """The form for a kernel of up to 7 taps along each axis; along an axis of one tap there is nothing to do.
-
-        Examples
-        --------
-        >>> Form.of((3, 3))
-        Form(taps=(3, 3), tile=(4, 4), patch=(6, 6))
-        >>> Form.of((1, 5))
-        Form(taps=(1, 5), tile=(1, 2), patch=(1, 6))
-        """
-        patch = tuple(1 if taps == 1 else 6 if taps <= 5 else 8 for taps in kernel)
-        tile = tuple(inputs - taps + 1 for inputs, taps in zip(patch, kernel, strict=True))
-        return cls(kernel, (tile[0], tile[1]), (patch[0], patch[1]))
-
-    @property
-    def points(self) -> int:
-        """Products of a tile, an input and an output channel."""
-        return self.patch[0] * self.patch[1]
-
-    @property
-    def tap_count(self) -> int:
-        """Taps of the kernel."""
-        return self.taps[0] * self.taps[1]
-
-
-def point_pairs(inputs: int) -> tuple[float, ...]:
-    """The points p of which p and -p are used besides 0 and ∞, for so many inputs along an axis."""
-    return _PAIRS[inputs]
+_Transform = Callable[[list[Value]], list[Value]]
+"""What brings a row or column to the points."""
 
 
 def kernel_transform(taps: int, inputs: int) -> FloatArray:
     """The matrix that evaluates a kernel of some taps at the points, divided by what interpolation needs."""
     if inputs == 1:
         return np.ones((1, 1))
-    points = np.array([0, *(sign * point for point in _PAIRS[inputs] for sign in (1, -1))])
+    zero = [0] if has_zero(inputs) else []
+    points = np.array([*zero, *(sign * point for point in point_pairs(inputs) for sign in (1, -1))])
     matrix = np.zeros((inputs, taps))
     for row, point in enumerate(points):
         matrix[row] = point ** np.arange(taps) / np.prod(point - np.delete(points, row))
@@ -77,14 +41,16 @@ def kernel_transform(taps: int, inputs: int) -> FloatArray:
 def kernel_at_points(b: Builder, matrix: Sequence[Sequence[float]], taps: list[Value]) -> list[Value]:
     """The values of a row or column of taps at the points, by a `kernel_transform`; one tap as it is.
 
-    The even and the odd powers of a pair of points p and -p are the same but for their signs.
+    The even and the odd powers of a pair of points p and -p are the same but for their signs; what they are divided by
+    has another sign too where 0 is not among the points.
     """
     if len(matrix) == 1:
         return taps
-    values = [_weighted(b, matrix[0][:1], taps[:1])]
-    for of_point in matrix[1:-1:2]:
+    zero = has_zero(len(matrix))
+    values = [_weighted(b, matrix[0][:1], taps[:1])] if zero else []
+    for of_point in matrix[zero:-1:2]:
         even, odd = (_weighted(b, of_point[first::2], taps[first::2]) for first in (0, 1))
-        values += [b.add(even, odd), b.subtract(even, odd)]
+        values += [b.add(even, odd), b.subtract(even, odd) if zero else b.subtract(odd, even)]
     return [*values, taps[-1]]
 
 
@@ -98,10 +64,15 @@ def _weighted(b: Builder, weights: Sequence[float], values: Sequence[Value]) -> 
 
 def vector_at_points(b: Builder, form: Form, taps: list[list[Value]]) -> list[Value]:
     """The values of vectors of taps, row by row, at all points of a tile, row by row."""
+    down, across = _of_kernels(b, form)
+    columns = [down([row[j] for row in taps]) for j in range(form.taps[1])]
+    return [value for i in range(form.patch[0]) for value in across([column[i] for column in columns])]
+
+
+def _of_kernels(b: Builder, form: Form) -> tuple[_Transform, _Transform]:
+    """What brings a column of taps to the points, and what does a row."""
     down, across = (kernel_transform(*sizes).tolist() for sizes in zip(form.taps, form.patch, strict=True))
-    columns = [kernel_at_points(b, down, [row[j] for row in taps]) for j in range(form.taps[1])]
-    rows = [kernel_at_points(b, across, [column[i] for column in columns]) for i in range(form.patch[0])]
-    return [value for row in rows for value in row]
+    return partial(kernel_at_points, b, down), partial(kernel_at_points, b, across)
 
 
 def input_transform(b: Builder, d: list[Value]) -> list[Value]:
@@ -112,25 +83,26 @@ def input_transform(b: Builder, d: list[Value]) -> list[Value]:
     """
     if len(d) == 1:
         return d
-    pairs = _PAIRS[len(d)]
-    results = [_polynomial(b, pairs, d)]
+    pairs, zero = point_pairs(len(d)), has_zero(len(d))
+    results = [_polynomial(b, pairs, d)] if zero else []
+    rest = d[zero:]  # the factor of 0 is x
     for point in pairs:
         others = [other for other in pairs if other != point]
-        even, odd = _polynomial(b, others, d[2:]), b.times(_polynomial(b, others, d[1:]), point)
+        even, odd = _polynomial(b, others, rest[1:]), b.times(_polynomial(b, others, rest), point)
         results += [b.add(even, odd), b.subtract(even, odd)]
-    return [*results, _polynomial(b, pairs, d[1:])]
+    return [*results, _polynomial(b, pairs, rest)]
 
 
 def output_transform(b: Builder, m: list[Value], outputs: int) -> list[Value]:
     """Some outputs of a row or column from the products at the points; one product as it is."""
     if len(m) == 1:
         return m
-    pairs = _PAIRS[len(m)]
-    sums = [b.add(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
-    differences = [b.subtract(m[1 + 2 * i], m[2 + 2 * i]) for i in range(len(pairs))]
-    first = m[0]
-    for pair in sums:
-        first = b.add(first, pair)
+    pairs, zero = point_pairs(len(m)), has_zero(len(m))
+    of_pairs = list(zip(m[zero:-1:2], m[zero + 1 : -1 : 2], strict=True))
+    sums, differences = [b.add(*pair) for pair in of_pairs], [b.subtract(*pair) for pair in of_pairs]
+    first, *rest = [*m[:zero], *sums]
+    for value in rest:
+        first = b.add(first, value)
     results = [first]
     for power in range(1, outputs):
         values = list(zip(pairs, differences if power % 2 else sums, strict=True))
@@ -156,27 +128,69 @@ def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
     return total
 
 
+class _BothAxes:
+    """Emits a transform of an array of vectors to the points of a form, along its columns and then along its rows.
+
+    An array that registers cannot hold is transformed a column at a time, and then a row, by way of the stack: that
+    takes as long as what would be spilled, and is a fraction of the code.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Rows and columns of the array.
+    """
+
+    def __init__(
+        self, b: Builder, size: tuple[int, int], form: Form, down: _Transform, across: _Transform
+    ) -> None:  # fmt: skip
+        self.b, self.size, self.points, self.down, self.across = b, size, form.patch, down, across
+        self.room = b.stack_room(form.patch[0] * size[1] * b.lanes) if form.points > _POINTS_AT_ONCE else None
+
+    def run(
+        self, load: Callable[[Value | int, Value | int], Value], store: Callable[[Value | int, Value], None]
+    ) -> None:
+        """Transform what ``load(row, column)`` gives; ``store(k, value)`` takes what stands at the point k."""
+        b, lanes, (rows, columns), (high, wide) = self.b, self.b.lanes, self.size, self.points
+        if self.room is None:
+            vectors = [[load(i, j) for j in range(columns)] for i in range(rows)]
+            down = [self.down([row[j] for row in vectors]) for j in range(columns)]
+            for i in range(high):
+                for j, value in enumerate(self.across([column[i] for column in down])):
+                    store(i * wide + j, value)
+            return
+        room = self.room
+
+        def column(j: Value) -> None:
+            for i, value in enumerate(self.down([load(i, j) for i in range(rows)])):
+                b.store(value, b.at(b.at(room, j * lanes), i * columns * lanes))
+
+        def row(i: Value) -> None:
+            vectors = [b.load(b.at(b.at(room, i * (columns * lanes)), j * lanes), lanes) for j in range(columns)]
+            for j, value in enumerate(self.across(vectors)):
+                store(i * wide + j, value)
+
+        b.loop(0, columns, column, once=True)
+        b.loop(0, high, row, once=True)
+
+
 def emit_input_transform(b: Builder, form: Form, point: int, channels: int, stored: str = "") -> None:
     """Define ``transform_input(x, x_row, x_column, v)``: a tile's inputs at the points, for whole vectors.
 
     Values at one point lie `point` elements from those at the next. Where the inputs are stored in another type, the
     name is ``transform_input_TYPE``.
     """
-    lanes, (high, wide) = b.lanes, form.patch
+    lanes = b.lanes
 
     def body(x: Value, x_row: Value, x_column: Value, v: Value) -> None:
-        columns = [x_column * j for j in range(wide)]
+        transform = _BothAxes(b, form.patch, form, partial(input_transform, b), partial(input_transform, b))
 
         def some(channel: Value) -> None:
-            patch = []
-            for i in range(high):
-                row = b.at(b.at(x, x_row * i), channel)
-                patch.append([b.load(b.at(row, column), lanes) for column in columns])
-            down = [input_transform(b, [patch[i][j] for i in range(high)]) for j in range(wide)]
-            target = b.at(v, channel)
-            for i in range(high):
-                for j, value in enumerate(input_transform(b, [down[j][i] for j in range(wide)])):
-                    b.store(value, b.at(target, (i * wide + j) * point))
+            source, target = b.at(x, channel), b.at(v, channel)
+
+            def load(i: Value | int, j: Value | int) -> Value:
+                return b.load(b.at(b.at(source, x_row * i), x_column * j), lanes)
+
+            transform.run(load, lambda k, value: b.store(value, b.at(target, k * point)))
 
         b.loop(0, channels, some, step=lanes, once=True)
 
@@ -190,16 +204,18 @@ def emit_kernel_transform(b: Builder, form: Form, point: int, padded: int) -> No
     The taps of a channel lie side by side in `w`, a block each; values at one point, `point` elements from those at the
     next, have its channels side by side.
     """
-    lanes, (rows, columns) = b.lanes, form.taps
+    lanes, columns = b.lanes, form.taps[1]
 
     def body(w: Value, u: Value, channels: Value) -> None:
+        transform = _BothAxes(b, form.taps, form, *_of_kernels(b, form))
+
         def channel(c: Value, lane: Value) -> None:
             source, target = b.at(b.at(w, c * (form.tap_count * padded)), lane), b.at(b.at(u, c * padded), lane)
-            taps = [
-                [b.load(b.at(source, (i * columns + j) * padded), lanes) for j in range(columns)] for i in range(rows)
-            ]
-            for k, value in enumerate(vector_at_points(b, form, taps)):
-                b.store(value, b.at(target, k * point))
+
+            def load(i: Value | int, j: Value | int) -> Value:
+                return b.load(b.at(b.at(source, i * (columns * padded)), j * padded), lanes)
+
+            transform.run(load, lambda k, value: b.store(value, b.at(target, k * point)))
 
         b.loop(0, channels, lambda c: b.loop(0, padded, lambda lane: channel(c, lane), step=lanes, once=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,10 @@ def test_one_way_needs_no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_on_disk_and_makes_no_sense_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning.cache, "read", lambda key: b"no such way:measured: long ago")
+    damaged = SimpleNamespace(
+        key=tuning.cache.key, read=lambda key: b"no such way:measured: long ago", write=lambda key, data: None
+    )
+    monkeypatch.setattr(tuning, "cache", damaged)
     monkeypatch.setattr(tuning, "measured", lambda runs: [float(i) for i in range(len(runs))])
     assert "measured: direct 0.000 ms" in prepared(weights()).explain()
 

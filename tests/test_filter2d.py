@@ -192,3 +192,29 @@ def test_any_filter_is_what_the_definition_says(case: tuple[Image, Image, dict[s
     y = filter2d(image, kernel, **arguments)
     assert y.dtype == image.dtype
     np.testing.assert_array_equal(y, reference.filter2d(image, kernel, **arguments))
+
+
+def test_what_is_remembered_of_a_call_says_nothing_of_the_numbers() -> None:
+    image = numbers(9, 11, 3, dtype="float32")
+    for kernel in (numbers(3, 3, seed=1), np.full((3, 3), np.inf), np.ones((3, 3)), numbers(3, 3, seed=2)):
+        few = kernel.astype(np.float32)
+        expected = by_channel(scipy.ndimage.correlate, image.astype(np.float64), kernel, mode="constant")
+        finite = np.isfinite(expected)
+        y = filter2d(image, few)
+        np.testing.assert_array_equal(np.isfinite(y), finite)
+        np.testing.assert_allclose(y[finite], expected[finite], atol=1e-4)
+
+
+def test_bytes_that_need_more_than_float32_get_it_after_those_that_do_not() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 11), dtype=np.uint8)
+    for scale in (1, 100_001, 1):
+        kernel = np.arange(-4, 5).reshape(3, 3) * scale
+        expected = scipy.ndimage.correlate(image.astype(np.float64), kernel, mode="constant")
+        np.testing.assert_array_equal(filter2d(image, kernel, dtype="float32"), expected.astype(np.float32))
+
+
+def test_arguments_in_lists_are_taken_as_those_in_tuples() -> None:
+    image, kernel = numbers(9, 11), numbers(3, 3, seed=1)
+    y = filter2d(image, kernel, strides=(2, 1), padding=((1, 0), (2, 1)))
+    for _ in range(2):
+        np.testing.assert_array_equal(filter2d(image, kernel, strides=[2, 1], padding=[[1, 0], [2, 1]]), y)

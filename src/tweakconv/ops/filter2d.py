@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tweakconv.arrays import DTYPES, INTEGERS, FloatArray, as_input, as_numbers, as_weights, check_out, computed
+from tweakconv.compiler.build import when_forgotten
 from tweakconv.compiler.choose import is_whole
-from tweakconv.compiler.target import get_target
+from tweakconv.compiler.target import get_target, requested_target
 from tweakconv.geometry import ConvGeometry, IntPerAxis, PaddingLike
 from tweakconv.layer import LayerConfig
-from tweakconv.ops.general import checked_constant, checked_mode
+from tweakconv.ops.general import checked_constant, checked_mode, exact
+from tweakconv.planned import PlannedConv
 from tweakconv.prepared import PreparedConv
 
 
@@ -90,19 +95,27 @@ def filter2d(
             weights = as_weights("kernel", kernel, DTYPES[1])
     if flip:
         weights = weights[::-1, ::-1]
-    geometry = ConvGeometry.of(
-        array.shape[:2], weights.shape, strides=strides, padding=padding, dilation_rate=dilation_rate
-    )
-    if out is not None:
-        check_out(out, (*geometry.output_size, *array.shape[2:]), result, array)
     beyond = _Beyond(checked_mode(padding_mode), checked_constant(constant_value, padding_mode))
+    original = array
     if array.dtype in INTEGERS and not _holds(array.dtype, beyond.value):
         array = array.astype(weights.dtype)  # which holds what lies in the padding
-    return _filter(array, weights, geometry, beyond, result, out)
+    tweaks = strides, padding, dilation_rate, *beyond
+    types = array.dtype, weights.dtype, result
+    told = exact((strides, padding, dilation_rate)), requested_target()
+    try:
+        planned = _planned(array.shape, weights.shape, *tweaks, *types, told)
+    except TypeError:  # of what is remembered, such as lists among the arguments, or of what is wrong with them
+        planned = _planned.__wrapped__(array.shape, weights.shape, *tweaks, *types, told)
+    if out is not None:
+        check_out(out, planned.shape, result, original)
+    return planned(array, weights, out)
 
 
 _EXACT = 2**24
 """Up to which float32 has every whole number."""
+
+_FEW_TAPS, _LITTLE_WORK = 81, 1 << 22
+"""Taps of a kernel, and products of all, up to which nothing is gained by looking at a kernel's numbers."""
 
 
 class _Beyond(NamedTuple):
@@ -164,48 +177,90 @@ def _holds(dtype: np.dtype[Any], number: float) -> bool:
     return number.is_integer() and low <= number <= high
 
 
-def _filter(
-    image: NDArray[Any],
-    kernel: FloatArray,
-    geometry: ConvGeometry,
-    beyond: _Beyond,
-    result: np.dtype[Any],
-    out: NDArray[Any] | None,
-) -> NDArray[Any]:
-    """Filter by the convolution that suits the image.
+class _Planned(NamedTuple):
+    """How to filter images of one shape.
 
     With stride 1 along the rows, interleaved channels are one row of ``width * channels`` values whose taps lie
     `channels` times as far apart: one channel to convolve, every lane of a vector in use. Otherwise, the channels
     are groups of one.
+
+    Attributes
+    ----------
+    layer : LayerConfig
+    x_shape, y_shape : tuple of int
+        Input and output as the layer has them.
+    shape : tuple of int
+        Of the result.
+    conv : PlannedConv or None
+        What convolves with any kernel, where there is little work; else kernels are looked at, since large ones may be
+        taken apart.
+    types : tuple of numpy.dtype
+        Of the image and the result.
     """
-    shape = (*geometry.output_size, *image.shape[2:])
-    channels = image.shape[2] if image.ndim == 3 else 1
+
+    layer: LayerConfig
+    x_shape: tuple[int, ...]
+    y_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    conv: PlannedConv | None
+    types: tuple[np.dtype[Any], np.dtype[Any]]
+
+    def __call__(self, image: NDArray[Any], kernel: FloatArray, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Filter an image of the shape."""
+        x, y = image.reshape(self.x_shape), None if out is None else out.reshape(self.y_shape)
+        weights = kernel[:, :, None, None]
+        if self.layer.groups > 1:
+            weights = np.repeat(weights, self.layer.groups, axis=3)
+        if self.conv is not None:
+            values = self.conv(x, weights, None, y)
+        else:
+            dtype, out_dtype = self.types
+            of_kernel = PreparedConv(
+                self.layer, weights, None, x.shape, get_target(), packs=True, dtype=dtype, out_dtype=out_dtype
+            )
+            values = of_kernel(x, y)
+        return out if out is not None else values.reshape(self.shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _planned(
+    shape: tuple[int, ...], kernel_shape: tuple[int, int], strides: IntPerAxis, padding: PaddingLike,
+    dilation_rate: IntPerAxis, mode: str, value: float, dtype: np.dtype[Any], within: np.dtype[Any],
+    result: np.dtype[Any], _told: Hashable,
+) -> _Planned:  # fmt: skip
+    """What follows from all but the numbers in the arrays.
+
+    What is remembered is told apart by `_told` as well: arguments that compare as equal and are not checked alike, such
+    as 1 and True, and the target that the environment asks for.
+    """
+    geometry = ConvGeometry.of(shape[:2], kernel_shape, strides=strides, padding=padding, dilation_rate=dilation_rate)
+    channels = shape[2] if len(shape) == 3 else 1
     (stride_h, stride_w), (dilation_h, dilation_w) = geometry.strides, geometry.dilation_rate
     (rows, (left, right)) = geometry.pads
     interleaved = stride_w == 1
     groups = 1 if interleaved else channels
     apart = channels // groups
-    height, width = kernel.shape
     layer = LayerConfig(
-        kernel_size=(height, width),
+        kernel_size=kernel_shape,
         strides=(stride_h, stride_w),
         padding=(rows, (left * apart, right * apart)),
-        padding_mode=beyond.mode,
+        padding_mode=mode,
         dilation_rate=(dilation_h, dilation_w * apart),
         in_channels=groups,
         out_channels=groups,
         groups=groups,
         channels_last=not interleaved,
-        constant_value=beyond.value,
+        constant_value=value,
         interleaved=apart,
     )
-    if interleaved:
-        x = image.reshape(1, 1, image.shape[0], -1)
-        y = None if out is None else out.reshape(1, 1, shape[0], -1)
-    else:
-        x = image.reshape(1, *image.shape[:2], channels)
-        y = None if out is None else out.reshape(1, *shape[:2], channels)
-    weights = np.repeat(kernel[:, :, None, None], groups, axis=3)
-    conv = PreparedConv(layer, weights, None, x.shape, get_target(), packs=True, dtype=image.dtype, out_dtype=result)
-    values = conv(x, y)
-    return out if out is not None else values.reshape(shape)
+    height, width = geometry.output_size
+    taps = math.prod(kernel_shape)
+    x_shape = (1, 1, shape[0], shape[1] * channels) if interleaved else (1, *shape[:2], channels)
+    y_shape = (1, 1, height, width * channels) if interleaved else (1, height, width, channels)
+    conv = None
+    if taps <= _FEW_TAPS and taps * math.prod(y_shape) <= _LITTLE_WORK:
+        conv = PlannedConv(layer, within, x_shape, get_target(), algorithm="auto", dtype=dtype, out_dtype=result)
+    return _Planned(layer, x_shape, y_shape, (height, width, *shape[2:]), conv, (dtype, result))
+
+
+when_forgotten(_planned.cache_clear)

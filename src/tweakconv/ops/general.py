@@ -103,16 +103,16 @@ def _key(
             return None
         addends = bias.shape, bias.dtype
     kinds = tuple(map(type, tweaks))
-    exact = (tweaks, kinds) if tuple not in kinds and list not in kinds else _exact(tweaks)
+    told = (tweaks, kinds) if tuple not in kinds and list not in kinds else exact(tuple(tweaks))
     arrays = x.shape, x.dtype, kernel.shape, kernel.dtype, addends
-    return rank, arrays, exact, _exact(algorithm), residual, requested_target()
+    return rank, arrays, told, exact(algorithm), residual, requested_target()
 
 
-def _exact(value: Any) -> Any:
+def exact(value: Any) -> Any:
     """A value with its type, and those of its parts, where that does not go without saying."""
     kind = type(value)
     if kind is tuple or kind is list:
-        return kind, *map(_exact, value)
+        return kind, *map(exact, value)
     return value if kind is int or kind is str or value is None else (kind, value)
 
 

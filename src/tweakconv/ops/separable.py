@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -12,7 +12,7 @@ from tweakconv.compiler.target import get_target
 from tweakconv.geometry import IntPerAxis, PaddingLike
 from tweakconv.layer import AXIS_NAMES, check_shape
 from tweakconv.ops.depthwise import as_groups
-from tweakconv.ops.general import Tweaks, bias_of, layer_of, own_dtype, plain_shape
+from tweakconv.ops.general import Tweaks, bias_of, convolve, layer_of, own_dtype, plain_shape
 from tweakconv.prepared import PreparedConv
 
 
@@ -216,11 +216,17 @@ def _convolve(
     residual: ArrayLike | None,
 ) -> FloatArray:
     array = as_input("x", x)
-    conv = _pair(
-        rank, depthwise_kernel, pointwise_kernel, bias, array.shape, "x", tweaks, array.dtype, None,
-        residual is not None, packs=True,
-    )  # fmt: skip
-    return conv(array, out, residual)
+    within = computed(array.dtype)
+    if within != array.dtype:  # what lies between the two is not rounded to the type of the arrays
+        conv = _pair(
+            rank, depthwise_kernel, pointwise_kernel, bias, array.shape, "x", tweaks, array.dtype, None,
+            residual is not None, packs=True,
+        )  # fmt: skip
+        return conv(array, out, residual)
+    first, second, groups = _kernels(rank, depthwise_kernel, pointwise_kernel, within)
+    window, mix = _tweaks(tweaks, groups)
+    between = convolve(rank, array, first, None, window, None, "auto", None)
+    return convolve(rank, between, second, bias, mix, out, "auto", residual)
 
 
 def _prepare(
@@ -256,8 +262,29 @@ def _pair(
     packs: bool,
 ) -> PreparedSeparableConv:
     """Both convolutions; the first has the tweaks of the window, the second what becomes of the result."""
-    grouped, groups = as_groups(depthwise_kernel, rank, "depthwise_kernel")
     within = computed(dtype)
+    first, second, groups = _kernels(rank, depthwise_kernel, pointwise_kernel, within)
+    of_window, of_mix = _tweaks(tweaks, groups)
+    window = layer_of(rank, first.shape, of_window, residual=False)
+    mix = layer_of(rank, second.shape, of_mix, residual=residual)
+    addends = bias_of(mix, bias, within)
+    if name == "x":
+        check_shape(window, input_shape)
+    else:
+        input_shape = plain_shape(window, input_shape)
+    chosen = get_target(target)
+    # What lies between the two is not rounded to the type of the arrays.
+    depthwise = PreparedConv(window, first, None, input_shape, chosen, packs=packs, dtype=dtype, out_dtype=within)
+    shape = window.shape(input_shape[0], depthwise.geometry.output_size, first.shape[-1])
+    pointwise = PreparedConv(mix, second, addends, shape, chosen, packs=packs, dtype=within, out_dtype=dtype)
+    return PreparedSeparableConv(depthwise, pointwise)
+
+
+def _kernels(
+    rank: int, depthwise_kernel: ArrayLike, pointwise_kernel: ArrayLike, within: np.dtype[Any]
+) -> tuple[FloatArray, FloatArray, int]:
+    """Both kernels, which fit each other, as ordinary convolutions have them; and how many groups the first is for."""
+    grouped, groups = as_groups(depthwise_kernel, rank, "depthwise_kernel")
     first = as_weights("depthwise_kernel", grouped, within)
     second = as_weights("pointwise_kernel", pointwise_kernel, within)
     between = first.shape[-1]
@@ -267,25 +294,12 @@ def _pair(
             f"pointwise_kernel: received shape {second.shape}; ({axes}) is needed, after this depthwise_kernel "
             f"{(*(1,) * rank, between)} and the number of output channels"
         )
-    window = layer_of(
-        rank, first.shape, tweaks._replace(groups=groups, activation=None, negative_slope=None), residual=False
+    return first, second, groups
+
+
+def _tweaks(tweaks: Tweaks, groups: int) -> tuple[Tweaks, Tweaks]:
+    """Those of the window, and of the pointwise convolution that ends with the activation."""
+    mix = Tweaks(
+        1, "valid", 1, 1, tweaks.data_format, activation=tweaks.activation, negative_slope=tweaks.negative_slope
     )
-    mix = layer_of(
-        rank,
-        second.shape,
-        Tweaks(
-            1, "valid", 1, 1, tweaks.data_format, activation=tweaks.activation, negative_slope=tweaks.negative_slope
-        ),
-        residual=residual,
-    )
-    addends = bias_of(mix, bias, within)
-    if name == "x":
-        check_shape(window, input_shape)
-    else:
-        input_shape = plain_shape(window, input_shape)
-    chosen = get_target(target)
-    # What lies between the two is not rounded to the type of the arrays.
-    depthwise = PreparedConv(window, first, None, input_shape, chosen, packs=packs, dtype=dtype, out_dtype=within)
-    shape = window.shape(input_shape[0], depthwise.geometry.output_size, between)
-    pointwise = PreparedConv(mix, second, addends, shape, chosen, packs=packs, dtype=within, out_dtype=dtype)
-    return PreparedSeparableConv(depthwise, pointwise)
+    return tweaks._replace(groups=groups, activation=None, negative_slope=None), mix

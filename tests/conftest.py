@@ -86,11 +86,16 @@ def winograd_plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which targets' code ran here, and which was only compiled and inspected."""
-    from tweakconv.compiler.target import TARGETS, runnable_targets  # noqa: PLC0415 - starts LLVM
+    from tweakconv.compiler.target import (  # noqa: PLC0415 - starts LLVM
+        TARGETS,
+        TILE_TARGETS,
+        runnable_targets,
+        runnable_tile_targets,
+    )
 
-    ran = runnable_targets()
+    ran = (*runnable_tile_targets(), *runnable_targets())
     terminalreporter.write_line(f"targets whose code this processor runs: {', '.join(ran) or 'none'}")
-    if rest := [name for name in TARGETS if name not in ran]:
+    if rest := [name for name in (*TILE_TARGETS, *TARGETS) if name not in ran]:
         hint = "; `make test-arm` runs aarch64 in an emulator" if "aarch64" in rest else ""
         terminalreporter.write_line(
             f"targets compiled and inspected, NOT RUN here: {', '.join(rest)}{hint}", yellow=True

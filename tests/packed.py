@@ -21,7 +21,8 @@ def packed(choice: Choice, kernel: Array) -> Array:
         return np.asarray(choice.schedule.pack(plan, kernel))
     plan = getattr(plan, "inner", plan)
     by_definition = {
-        "depthwise": _depthwise, "direct": _direct, "grouped": _direct, "rows": _rows, "winograd": _winograd,
+        "depthwise": _depthwise, "direct": _direct, "grouped": _direct, "rows": _rows, "tiles": _tiles,
+        "winograd": _winograd,
     }  # fmt: skip
     return by_definition[choice.algorithm](plan, kernel)
 
@@ -76,6 +77,19 @@ _BLOCKS = {"channel_lanes": _channel_lanes, "grouped": _grouped, "pixel_lanes": 
 def _rows(_: Any, kernel: Array) -> Array:
     """[group][input channel][row][column]."""
     return kernel.transpose(3, 2, 0, 1).reshape(-1)
+
+
+def _tiles(plan: Any, kernel: Array) -> Array:
+    """[two tiles of outputs][tile of inputs][tile of outputs][pair of inputs][output][input], two to a float32."""
+    *taps, channels, outputs = kernel.shape
+    whole = np.zeros((*taps, plan.channels, -(-outputs // 16) * 16), np.uint16)
+    whole[:, :, :channels, :outputs] = kernel.view(np.uint32) >> 16
+    rows = whole.reshape(-1, plan.depth // 2, 2, whole.shape[-1])
+    found = []
+    for start in range(0, whole.shape[-1], 32):
+        for step in rows[..., start : start + 32]:
+            found += [step[..., o : o + 16].transpose(0, 2, 1).ravel() for o in range(0, step.shape[-1], 16)]
+    return np.concatenate(found).view(np.float32)
 
 
 def _winograd(plan: Any, kernel: Array) -> Array:

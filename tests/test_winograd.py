@@ -358,7 +358,7 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
         (
             {"algorithm": "im2col"},
             r"received 'im2col'; choose one of 'auto', 'depthwise', 'direct', 'fft', 'grouped', 'rows', 'separable', "
-            r"'winograd'",
+            r"'tiles', 'winograd'",
         ),
         (
             {"algorithm": "winograd", "strides": 2},

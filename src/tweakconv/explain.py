@@ -74,7 +74,7 @@ def facts(conv: PreparedConv) -> list[tuple[str, list[str]]]:
 def _estimates(conv: PreparedConv) -> list[str]:
     """What each way that could compute it is estimated to take, the cheapest first."""
     chosen, kind = conv.built.choice, conv.made_for
-    found = all_ways(chosen.plan.spec, chosen.plan.target, tame=kind.tame, whole=kind.whole)
+    found = all_ways(chosen.plan.spec, chosen.plan.target, tame=kind.tame, whole=kind.whole, brief=kind.brief)
     costs = sorted({(way.cycles(conv.out_size, conv.met), way.label) for way in (chosen, *found)})
     names = [f"{label} {cycles / 1e6:,.3f}{' (taken)' if label == chosen.label else ''}" for cycles, label in costs]
     return [f"million cycles an image: {', '.join(names)}"] if len(names) > 1 else []

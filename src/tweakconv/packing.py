@@ -25,7 +25,7 @@ from tweakconv.compiler.call import ALONE, Shared
 from tweakconv.compiler.choose import Choice
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.packing.parts import OUT, Along, Part, unpacked
-from tweakconv.compiler.target import Target, get_target
+from tweakconv.compiler.target import Target, get_target, without_tiles
 from tweakconv.lowering import Lowered, plain_kernel, six_axes, taps_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Packer:
         """Write a packed kernel to an address with room for its elements; returns its largest magnitude, or NaN."""
         way = self._ways.get(kernel.strides) if kernel.flags.aligned else None
         if way is None:
-            if not hasattr(self._choice.schedule, "parts"):
+            if not hasattr(self._choice.schedule, "parts") and self._choice.algorithm != "tiles":
                 return self._computed(kernel, room)
             if not kernel.flags.aligned or any(stride % kernel.itemsize for stride in kernel.strides):
                 kernel = kernel.copy()
@@ -186,6 +186,8 @@ class Packer:
             start, strides = (view.ctypes.data - base) // view.itemsize, _steps(view)
             if choice.algorithm == "winograd" and not self._winograd.late:
                 return self._at_points(strides, start) if strides[OUT] == 1 or view.shape[OUT] == 1 else None
+            if choice.algorithm == "tiles":
+                return self._as_tiles(strides, start) if strides[OUT] == 1 else None
             parts = choice.schedule.parts(choice.plan, view.shape[:3])
             if not slow and are_slow(parts, strides):
                 return None
@@ -201,6 +203,13 @@ class Packer:
         plan: Any = self._choice.plan
         inner: WinogradPlan = getattr(plan, "inner", plan)
         return inner
+
+    def _as_tiles(self, strides: list[int], start: int) -> _Step:
+        from tweakconv.compiler.packing.tiles import tiler  # noqa: PLC0415
+        from tweakconv.compiler.schedules import tiles  # noqa: PLC0415
+
+        plan: Any = self._choice.plan
+        return _step_of(tiler(without_tiles(plan.target)), tiles.places(plan, strides, start), "f")
 
     def _at_points(self, strides: list[int], start: int) -> _Step:
         from tweakconv.compiler.packing.points import pointer  # noqa: PLC0415
@@ -343,7 +352,7 @@ def _moving(found: list[Move], target: Target, dtype: np.dtype[Any]) -> _Step:
     from tweakconv.compiler.packing.moves import mover, table  # noqa: PLC0415
 
     double = dtype == np.float64
-    code = mover(target, "double" if double else "float", turns=any(move.columns for move in found))
+    code = mover(without_tiles(target), "double" if double else "float", turns=any(move.columns for move in found))
     return _step_of(code, table(found), "d" if double else "f")
 
 

@@ -47,6 +47,8 @@ class PlannedConv:
         As in `tweakconv.conv2d`.
     packs : bool
         Whether the time that packing takes counts.
+    brief : bool
+        Whether kernels are known to come from bfloat16.
     dtype, out_dtype : numpy.dtype
         Of input and output; that of the input for both, unless the output's is given.
     """
@@ -54,8 +56,9 @@ class PlannedConv:
     def __init__(
         self, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
         *, algorithm: str, dtype: np.dtype[Any], out_dtype: np.dtype[Any] | None = None, packs: bool = True,
+        brief: bool = False,
     ) -> None:  # fmt: skip
-        self.within = within
+        self.within, self._usual = within, Weights(brief=brief)
         self._arguments = layer, within, input_shape, target
         self._options: dict[str, Any] = {
             "algorithm": algorithm, "packs": packs, "dtype": dtype, "out_dtype": out_dtype or dtype,
@@ -74,10 +77,10 @@ class PlannedConv:
         self, kernel: FloatArray, bias: FloatArray | None, run: Callable[[PreparedConv, int, int], Result]
     ) -> Result:
         """What ``run(plan, weights, addends)`` gives: a plan for the weights, and addresses of the packed ones."""
-        plan = self._first or self._plan(_USUAL)
+        plan = self._first or self._plan(self._usual)
         while True:
             with borrowed(plan.weights_bytes) as room:
-                kind = plan.pack_into(kernel, bias, room)
+                kind = plan.pack_into(kernel, bias, room, brief=self._usual.brief)
                 if kind == plan.made_for:
                     addends = plan.packed_bias(bias)
                     return run(plan, room, address(addends))
@@ -86,7 +89,7 @@ class PlannedConv:
     @property
     def usual(self) -> PreparedConv:
         """What computes with weights of the usual kind, which it lacks."""
-        return self._plan(_USUAL)
+        return self._plan(self._usual)
 
     @property
     def pieces(self) -> int:
@@ -101,7 +104,7 @@ class PlannedConv:
         plan = self._plans.get(kind)
         if plan is None:
             plan = self._plans[kind] = PreparedConv.planned(*self._arguments, kind, **self._options)
-            if kind == _USUAL:
+            if kind == self._usual:
                 self._first = plan
         return plan
 
@@ -140,8 +143,6 @@ class Plans:
         """Drop them."""
         self._plans.clear()
 
-
-_USUAL = Weights()
 
 _MOST_PIECES = 64
 """Pieces of a plan that is remembered, at the most."""

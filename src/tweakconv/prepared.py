@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned
+from tweakconv.arrays import FloatArray, address, aligned, as_input, check_out, empty_aligned, is_bfloat16
 from tweakconv.compiler import door, helpers, threads
 from tweakconv.compiler.build import build
 from tweakconv.compiler.call import ALONE, FINITE, Call, Shared, Space
@@ -34,7 +34,7 @@ from tweakconv.lowering import (
 )
 from tweakconv.packing import Packer
 from tweakconv.tuning import fastest
-from tweakconv.weights import Weights
+from tweakconv.weights import Weights, is_brief
 
 _LINE = 64
 """Bytes of a cache line; what several threads write to lies in lines of its own."""
@@ -102,8 +102,9 @@ class PreparedConv:
         dtype: np.dtype[Any] | None = None,
         out_dtype: np.dtype[Any] | None = None,
     ) -> None:
-        weights = Weights.of(kernel, bias, whole=algorithm == "auto" and is_whole(kernel))
         stored = kernel.dtype if dtype is None else dtype
+        whole, brief = algorithm == "auto" and is_whole(kernel), is_bfloat16(stored) and is_brief(kernel)
+        weights = Weights.of(kernel, bias, whole=whole, brief=brief)
         kinds = stored, out_dtype or stored
         self._plan(layer, kernel.dtype, input_shape, target, weights, algorithm, packs, *kinds, kernel=kernel)
         self._set_bias(bias)
@@ -122,15 +123,16 @@ class PreparedConv:
         made._set_bias(None)
         return made
 
-    def pack_into(self, kernel: FloatArray, bias: FloatArray | None, room: int) -> Weights:
+    def pack_into(self, kernel: FloatArray, bias: FloatArray | None, room: int, *, brief: bool = False) -> Weights:
         """Pack a kernel into memory that the caller lends, `weights_bytes` of it; returns what the weights are like.
 
-        Where that is not what this was made for, another plan is to compute them.
+        Where that is not what this was made for, another plan is to compute them. `brief` says that bfloat16 is known
+        to hold all weights.
         """
         whole = self.made_for.whole
         if self._algorithm == "auto" and (whole or self.built.choice.algorithm in ("fft", "winograd")):
             whole = is_whole(kernel)
-        return Weights.found(self._packer.pack(kernel, room), kernel.dtype, bias, whole=whole)
+        return Weights.found(self._packer.pack(kernel, room), kernel.dtype, bias, whole=whole, brief=brief)
 
     def _plan(
         self, layer: LayerConfig, within: np.dtype[Any], input_shape: tuple[int, ...], target: Target,
@@ -154,8 +156,9 @@ class PreparedConv:
                 self._lowered.spec, target, self.out_size,
                 algorithm=algorithm, tame=weights.tame, packs=packs, whole=weights.whole,
                 kernel=None if kernel is None else plain_kernel(self._lowered, kernel), met=self.met,
+                brief=weights.brief,
             )  # fmt: skip
-        self._packs = packs
+        self._packs, self._target = packs, target
         self._algorithm, self.made_for, self._flags = algorithm, weights, FINITE if weights.finite else 0
         self.built = build(choice)
         self._run, self._run_address = self.built.code.run, self.built.code.address()
@@ -291,7 +294,8 @@ class PreparedConv:
         """
         weights = empty_aligned((self._packer.elements,), kernel.dtype)
         addends, fits = self._addends if bias is None else bias, not self.built.choice.follows_weights
-        if fits and self.pack_into(kernel, addends, weights.ctypes.data) == self.made_for:
+        brief = self.made_for.brief and is_brief(kernel)
+        if fits and self.pack_into(kernel, addends, weights.ctypes.data, brief=brief) == self.made_for:
             other = object.__new__(PreparedConv)
             vars(other).update(vars(self))
             other._weights, other._weights_address = weights, weights.ctypes.data
@@ -299,9 +303,8 @@ class PreparedConv:
                 other._set_bias(bias)
             return other
         # For these weights the schedule, or its plan, may be another.
-        shape, target = self.input_shape, self.built.choice.plan.target
         return PreparedConv(
-            self.layer, kernel, addends, shape, target,
+            self.layer, kernel, addends, self.input_shape, self._target,
             algorithm=self._algorithm, packs=self._packs, dtype=self.dtype, out_dtype=self.out_dtype,
         )  # fmt: skip
 
@@ -318,7 +321,7 @@ class PreparedConv:
         >>> conv(np.ones((1, 5, 5, 1))).ravel()
         array([3., 3., 3., 3., 3., 3., 3., 3., 3.])
         """
-        kernel, spec, target = self._packer.unpack(self._weights), self._lowered.spec, self.built.choice.plan.target
+        kernel, spec, target = self._packer.unpack(self._weights), self._lowered.spec, self._target
         shape = self.layer.shape(self.input_shape[0], self.geometry.output_size, self.layer.out_channels)
         x, y = np.ones(self.input_shape, self.dtype), np.empty(shape, self.out_dtype)
         added = np.ones(shape, self.out_dtype) if self.layer.residual else None
@@ -333,7 +336,8 @@ class PreparedConv:
             conv = by(choice)
             return lambda: conv(x, y, added)
 
-        possible = all_ways(spec, target, tame=self.made_for.tame, whole=self.made_for.whole)
+        kind = self.made_for
+        possible = all_ways(spec, target, tame=kind.tame, whole=kind.whole, brief=kind.brief)
         if self.built.choice.label not in [way.label for way in possible]:
             possible.append(self.built.choice)
         parts = self.input_shape, self.geometry.pads, threads.get_num_threads(), cpu_name()

@@ -12,7 +12,7 @@ from tweakconv.compiler import low_rank
 from tweakconv.compiler.elements import ELEMENTS
 from tweakconv.compiler.llvm_lock import llvm_lock
 from tweakconv.compiler.spec import ConvSpec
-from tweakconv.compiler.target import Target
+from tweakconv.compiler.target import Target, without_tiles
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from tweakconv.compiler.schedules.fourier import FourierPlan
     from tweakconv.compiler.schedules.rows import RowsPlan
     from tweakconv.compiler.schedules.separable import SeparablePlan
+    from tweakconv.compiler.schedules.tiles import TilesPlan
     from tweakconv.compiler.schedules.winograd import WinogradPlan
 
-ALGORITHMS = ("auto", "depthwise", "direct", "fft", "grouped", "rows", "separable", "winograd")
+ALGORITHMS = ("auto", "depthwise", "direct", "fft", "grouped", "rows", "separable", "tiles", "winograd")
 
 _WORTH_IT = 0.9
 """Winograd's rounding errors are about three times those of direct sums: it must gain something for them."""
@@ -60,7 +61,7 @@ class Choice(NamedTuple):
 
     algorithm: str
     schedule: ModuleType
-    plan: DepthwisePlan | DirectPlan | FourierPlan | RowsPlan | SeparablePlan | WinogradPlan | BandsPlan
+    plan: DepthwisePlan | DirectPlan | FourierPlan | RowsPlan | SeparablePlan | TilesPlan | WinogradPlan | BandsPlan
     reason: str
 
     @property
@@ -101,6 +102,7 @@ def choose(
     whole: bool = False,
     kernel: FloatArray | None = None,
     met: float = 1.0,
+    brief: bool = False,
 ) -> Choice:
     """Decide how to compute a convolution on a target.
 
@@ -122,6 +124,8 @@ def choose(
         it is not given.
     met
         The share of the products whose input is a pixel and not the padding; some ways leave out the others.
+    brief
+        Whether bfloat16 holds all weights.
 
     Raises
     ------
@@ -135,6 +139,8 @@ def choose(
         raise ValueError(f"algorithm: received {algorithm!r}; choose one of {', '.join(map(repr, ALGORITHMS))}")
     if algorithm == "auto":
         plain = _best(spec, target, out_size if tame else None, tame=tame, packs=packs, whole=whole, met=met)
+        if brief and tame and (tiled := _by_tiles(plain, target, out_size or _ANY_SIZE, packs=packs)) is not None:
+            return tiled
         if kernel is None or not tame or out_size is None:
             return plain
         return _by_large_kernels(plain, kernel, out_size, packs=packs, whole=whole) or plain
@@ -147,6 +153,11 @@ def choose(
         raise ValueError(
             f"algorithm: received {algorithm!r}, whose {_SPREADING[algorithm]} spread NaN, infinity and overflow, "
             "which kernel or bias hold or come near; choose 'direct'"
+        )
+    if algorithm == "tiles" and not (brief and tame):
+        raise ValueError(
+            "algorithm: received 'tiles', which multiplies numbers of bfloat16, but kernel or bias hold NaN or "
+            "infinity, or come near, or bfloat16 would round a weight; round the kernel, or choose 'direct'"
         )
     if algorithm == "depthwise" and not tame:
         raise ValueError(
@@ -190,6 +201,7 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     from tweakconv.compiler.schedules import SCHEDULES, bands  # noqa: PLC0415
 
     schedule = SCHEDULES[algorithm]
+    target = target if algorithm == "tiles" else without_tiles(target)
     found = [Choice(algorithm, schedule, plan, "") for plan in _plans(algorithm, spec, target)]
     if bands.applies(spec):
         plans = bands.plans(spec, target, schedule, lambda inside: _plans(algorithm, inside, target))
@@ -205,11 +217,22 @@ def _plans(algorithm: str, spec: ConvSpec, target: Target) -> list[Any]:
     return list(schedule.plans(spec, target)) if algorithm == "winograd" else [schedule.plan(spec, target)]
 
 
-def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool) -> list[Choice]:
-    """The ways that "auto" may take whatever the weights' numbers are, and Winograd where these allow it."""
-    finite = ("depthwise",) if tame else ()
+def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool, brief: bool = False) -> list[Choice]:
+    """The ways that "auto" may take whatever the weights' numbers are, and Winograd and tiles where these allow it."""
+    finite = ("depthwise", *(("tiles",) if brief else ())) if tame else ()
     names = ("direct", *finite, "grouped", "rows", *(("winograd",) if tame and not whole else ()))
     return [way for name in names for way in ways(name, spec, target)]
+
+
+def _by_tiles(plain: Choice, target: Target, out_size: tuple[int, int], *, packs: bool) -> Choice | None:
+    """Products of tiles, where they compute it and take less."""
+    spec = plain.plan.spec
+    for way in ways("tiles", spec, target):
+        tiled, before = (_of_a_call(each, spec, out_size, packs=packs, met=1.0) for each in (way, plain))
+        ratio = tiled / before
+        if ratio < 1:
+            return way._replace(reason=f"estimated to take {ratio:.2f} of the time of {plain.algorithm}")
+    return None
 
 
 def _by_large_kernels(

@@ -6,7 +6,7 @@ integers stay at their ends, where NaN becomes the lowest one, as in OpenCV.
 
 Where a processor has instructions for float16 they are taken; else, and for bfloat16 everywhere, it is done with
 integers, so that a target's results are the same bits on all processors that run it. (The instruction that rounds to
-bfloat16 would make small numbers zero.)
+bfloat16 would make small numbers zero; only what multiplies tiles, which does so anyway, takes it: `emit.tiles`.)
 """
 
 from __future__ import annotations

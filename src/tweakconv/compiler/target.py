@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, replace
 
 from tweakconv.compiler.llvm_lock import llvm_lock
+from tweakconv.compiler.tile_registers import tiles_are_granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Target:
         """
         return self.vector_bits // (8 * element_bytes)
 
+    @property
+    def tiles(self) -> bool:
+        """Whether it has instructions that multiply tiles of bfloat16."""
+        return "amx-bf16" in self.features
+
 
 _VARIABLE = "TWEAKCONV_TARGET"
 _LINUX_X86 = "x86_64-unknown-linux-gnu"
@@ -72,6 +78,13 @@ TARGETS: dict[str, Target] = {
 }
 """The families code can be generated for, fastest first within an architecture."""
 
+TILE_TARGETS: dict[str, Target] = {
+    "amx": replace(TARGETS["avx512"], name="amx", features="+avx512bf16,+amx-tile,+amx-bf16"),
+}
+"""Those that have tiles beside the vectors of another one, by which all is computed that is not for tiles."""
+
+_VECTORS_OF = {"amx": "avx512"}
+
 _V3 = {"avx", "avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe", "popcnt", "sse4.2"}
 _NEEDS = {
     "avx512": _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
@@ -81,7 +94,7 @@ _NEEDS = {
 """What the x86-64 targets take for granted, the fastest first (x86-64-v4 and -v3 of the System V ABI)."""
 
 
-def get_target(name: str | None = None) -> Target:
+def get_target(name: str | None = None, *, tiles: bool = False) -> Target:
     """The target of a name, or the best one this processor can run.
 
     The environment variable ``TWEAKCONV_TARGET`` names one where no name is given.
@@ -89,7 +102,9 @@ def get_target(name: str | None = None) -> Target:
     Parameters
     ----------
     name : str, optional
-        One of `TARGETS`.
+        One of `TARGETS` or `TILE_TARGETS`.
+    tiles : bool
+        Whether, where none is named, one that has tiles is wanted if this process can run it.
 
     Raises
     ------
@@ -100,15 +115,15 @@ def get_target(name: str | None = None) -> Target:
     if name is None and (named := requested_target()):
         name, source = named, f"environment variable {_VARIABLE}"
     if name is None:
-        return _for_host(_best_host_name())
+        return _for_host(next(iter(runnable_tile_targets()), _best_host_name()) if tiles else _best_host_name())
+    known = ", ".join(sorted({*TARGETS, *TILE_TARGETS}))
     if not isinstance(name, str):
-        raise TypeError(f"{source}: received {name!r}; the name of one is needed: {', '.join(sorted(TARGETS))}")
-    if name not in TARGETS:
-        raise ValueError(f"{source}: received {name!r}; choose one of {', '.join(sorted(TARGETS))}")
-    if name not in runnable_targets():
-        raise ValueError(
-            f"{source}: received {name!r}, which this processor cannot run; it runs {', '.join(runnable_targets())}"
-        )
+        raise TypeError(f"{source}: received {name!r}; the name of one is needed: {known}")
+    if name not in TARGETS and name not in TILE_TARGETS:
+        raise ValueError(f"{source}: received {name!r}; choose one of {known}")
+    if name not in runnable_targets() and (name not in TILE_TARGETS or name not in runnable_tile_targets()):
+        runs = ", ".join((*runnable_tile_targets(), *runnable_targets()))
+        raise ValueError(f"{source}: received {name!r}, which this processor cannot run; it runs {runs}")
     return _for_host(name)
 
 
@@ -132,6 +147,25 @@ def runnable_targets() -> tuple[str, ...]:
     return ()
 
 
+def runnable_tile_targets() -> tuple[str, ...]:
+    """Names of the targets with tiles whose code this process can run: it asks the system for leave to use them."""
+    return ("amx",) if "avx512" in runnable_targets() and _has_tiles() else ()
+
+
+def without_tiles(target: Target) -> Target:
+    """The target whose vectors a target with tiles has; any other is its own."""
+    return replace(TARGETS[_VECTORS_OF[target.name]], triple=target.triple) if target.tiles else target
+
+
+@functools.cache
+def _has_tiles() -> bool:
+    with llvm_lock:
+        import llvmlite.binding as llvm  # noqa: PLC0415
+
+        have = {name for name, on in llvm.get_host_cpu_features().items() if on}
+    return {"avx512bf16", "amx-tile", "amx-bf16"} <= have and tiles_are_granted()
+
+
 def _best_host_name() -> str:
     names = runnable_targets()
     if not names:
@@ -145,4 +179,4 @@ def _for_host(name: str) -> Target:
     with llvm_lock:
         import llvmlite.binding as llvm  # noqa: PLC0415
 
-        return replace(TARGETS[name], triple=llvm.get_process_triple())
+        return replace((TARGETS | TILE_TARGETS)[name], triple=llvm.get_process_triple())

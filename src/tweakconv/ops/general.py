@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tweakconv.activations import Activation
-from tweakconv.arrays import DTYPES, FloatArray, as_dtype, as_input, as_numbers, as_weights, computed, is_float
+from tweakconv.arrays import (
+    DTYPES,
+    FloatArray,
+    as_dtype,
+    as_input,
+    as_numbers,
+    as_weights,
+    computed,
+    is_bfloat16,
+    is_float,
+)
 from tweakconv.compiler.target import get_target, requested_target
 from tweakconv.geometry import IntPerAxis, PaddingLike
 from tweakconv.geometry.arguments import integer, is_per_axis, per_axis
@@ -64,12 +74,15 @@ def convolve(
     layer = layer_of(rank, weights.shape, tweaks, residual=residual is not None)
     check_shape(layer, array.shape)
     addends = bias_of(layer, bias, within)
-    if algorithm == "separable" or (algorithm == "auto" and _may_factor(layer, array.shape)):
+    tiles = is_bfloat16(array.dtype)
+    target, brief = get_target(tiles=tiles), tiles and is_bfloat16(as_numbers("kernel", kernel).dtype)
+    looks = algorithm == "separable" or (algorithm == "tiles" and not brief)
+    if looks or (algorithm == "auto" and _may_factor(layer, array.shape)):
         conv = PreparedConv(
-            layer, weights, addends, array.shape, get_target(), algorithm=algorithm, packs=True, dtype=array.dtype
+            layer, weights, addends, array.shape, target, algorithm=algorithm, packs=True, dtype=array.dtype
         )
         return conv(array, out, residual)
-    plan = PlannedConv(layer, within, array.shape, get_target(), algorithm=algorithm, dtype=array.dtype)
+    plan = PlannedConv(layer, within, array.shape, target, algorithm=algorithm, dtype=array.dtype, brief=brief)
     y = plan(array, weights, addends, out, residual)
     PLANS.keep(key, plan)
     return y
@@ -139,7 +152,8 @@ def prepare(
     layer = layer_of(rank, weights.shape, tweaks, residual=residual)
     shape = plain_shape(layer, input_shape)
     addends = bias_of(layer, bias, within)
-    conv = PreparedConv(layer, weights, addends, shape, get_target(target), algorithm=algorithm, dtype=chosen)
+    compiled_for = get_target(target, tiles=is_bfloat16(chosen))
+    conv = PreparedConv(layer, weights, addends, shape, compiled_for, algorithm=algorithm, dtype=chosen)
     return conv.tuned() if tune else conv
 
 

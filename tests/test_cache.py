@@ -57,10 +57,10 @@ def entries(folder: Path) -> list[Path]:
 
 def test_a_second_process_loads_what_the_first_compiled(folder: Path, run_python: RunPython) -> None:
     assert run_python(PROGRAM).stdout == BUILT
-    of_packing_and_convolving = entries(folder)
-    assert len(of_packing_and_convolving) == 2
+    of_packing_entering_and_convolving = entries(folder)
+    assert len(of_packing_entering_and_convolving) == 3
     assert run_python(PROGRAM).stdout == LOADED
-    assert entries(folder) == of_packing_and_convolving
+    assert entries(folder) == of_packing_entering_and_convolving
 
 
 def test_loading_an_entry_does_not_compile_anything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +326,7 @@ def test_processes_that_compile_the_same_at_once_are_all_right(folder: Path, run
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: run_python(PROGRAM), range(4)))
     assert [d.returncode for d in done] == [0] * 4, done
-    assert len(entries(folder)) == 2
+    assert len(entries(folder)) == 3
     assert origin_here() == LOADED
 
 

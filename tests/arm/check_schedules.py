@@ -72,9 +72,10 @@ def test_the_sample_meets_every_schedule_as_it_is_and_by_bands() -> None:
         for case, data_format in itertools.product(SAMPLE, FORMATS)
         for way in all_ways(case, data_format, "float32")
     }
-    # What computes one channel a group takes channels_first as it is.
-    by_bands = {(name, True) for name in SCHEDULES if name not in ("fft", "rows", "separable")}
-    assert met == by_bands | {(name, False) for name in SCHEDULES}
+    # Tiles take registers that this processor lacks; what computes one channel a group takes channels_first as it is.
+    here = SCHEDULES.keys() - {"tiles"}
+    by_bands = {(name, True) for name in here - {"fft", "rows", "separable"}}
+    assert met == by_bands | {(name, False) for name in here}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

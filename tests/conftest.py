@@ -75,7 +75,7 @@ def winograd_plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     number, late = request.param
 
     def plans(spec: ConvSpec, target: Target) -> list[winograd.WinogradPlan]:
-        possible = forms(spec.kernel, 512)
+        possible = forms(spec.kernel, 512, spec.strides)
         if not possible:
             return []
         form = possible[min(number, len(possible) - 1)]

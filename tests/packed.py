@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tweakconv.compiler.choose import Choice
-from tweakconv.compiler.schedules.winograd_transforms import kernel_transform
+from tweakconv.compiler.schedules.winograd_transforms import kernel_matrix
 
 Array = NDArray[Any]
 
@@ -96,7 +96,7 @@ def _winograd(plan: Any, kernel: Array) -> Array:
     """The values at the points, unless these come late, group by group and block by block; then the kernel itself."""
     spec, channels, products, form = plan.spec, plan.channels, plan.products, plan.form
     by_group = kernel.reshape(*form.taps, spec.group_in, spec.groups, spec.group_out)
-    down, across = (kernel_transform(*sizes) for sizes in zip(form.taps, form.patch, strict=True))
+    down, across = (kernel_matrix(form, axis) for axis in (0, 1))
     parts = []
     for group in range(spec.groups):
         at_points, as_it_is = [], []

@@ -59,6 +59,7 @@ KERNELS = [
     ((4, 3, 48, 200), 1, {"algorithm": "winograd"}),
     ((7, 7, 40, 20), 1, {"algorithm": "winograd"}),
     ((3, 3, 18, 40), 2, {"algorithm": "winograd"}),
+    ((3, 3, 33, 70), 1, {"algorithm": "winograd", "strides": 2}),
     ((3, 3, 1, 70), 70, {}),
     ((3, 5, 1, 72), 18, {}),
     ((5, 5, 4, 36), 9, {}),

@@ -20,7 +20,14 @@ from tweakconv.compiler.choose import choose
 from tweakconv.compiler.schedules import winograd
 from tweakconv.compiler.schedules.winograd_driver import FIELDS
 from tweakconv.compiler.schedules.winograd_forms import Form, forms
-from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform, output_transform
+from tweakconv.compiler.schedules.winograd_transforms import (
+    input_transform,
+    inputs_along,
+    kernel_matrix,
+    kernel_transform,
+    output_transform,
+    products_along,
+)
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import TARGETS, Target, get_target, runnable_targets
 from tweakconv.compiler.threads import get_num_threads
@@ -63,6 +70,10 @@ CASES = (
     Case("5x7, groups", (13, 14), (40, 36), kernel=(5, 7), groups=2, padding="same", padding_mode="symmetric"),
     Case("phases of five and six", (33, 34), (16, 20), dilation_rate=(6, 6), padding="same"),
     Case("phases of two and three", (33, 29), (16, 20), dilation_rate=(12, 12), padding="same", padding_mode="edge"),
+    Case("stride 2", (23, 22), (19, 37), strides=(2, 2), padding="same", activation="relu", batch=2),
+    Case("stride 2, less than a tile", (4, 3), (5, 70), strides=(2, 2), padding=((1, 0), (2, 1))),
+    Case("stride 2, groups", (29, 14), (22, 40), strides=(2, 2), groups=2, padding="same", padding_mode="reflect"),
+    Case("stride 2, residual", (17, 36), (16, 18), strides=(2, 2), padding=((-1, 2), (5, -3)), residual=True),
     Case("sigmoid", (10, 11), (6, 20), padding="same", batch=2, activation="sigmoid"),
 )
 
@@ -122,10 +133,13 @@ def test_sums_that_fit_do_not_overflow_in_the_transforms() -> None:
 
 
 @pytest.mark.usefixtures("winograd_plans")
-@pytest.mark.parametrize("taps", [(3, 3), (4, 4), (5, 5), (3, 5), (7, 7)])
-def test_images_of_one_to_nine_outputs_are_right(taps: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("taps", "stride"), [((3, 3), 1), ((4, 4), 1), ((5, 5), 1), ((3, 5), 1), ((7, 7), 1), ((3, 3), 2)]
+)
+def test_images_of_one_to_nine_outputs_are_right(taps: tuple[int, int], stride: int) -> None:
     for high, wide in zip(range(1, 10), (5, 1, 8, 2, 9, 4, 7, 3, 6), strict=True):
-        case = Case("", (high + taps[0] - 1, wide + taps[1] - 1), (18, 20), kernel=taps, activation="relu")
+        size = ((high - 1) * stride + taps[0], (wide - 1) * stride + taps[1])
+        case = Case("", size, (18, 20), kernel=taps, strides=(stride, stride), activation="relu")
         x, kernel, bias = case.arrays("channels_last", np.float32)
         y = prepared(case, kernel, bias)(x)
         assert y.shape[1:3] == (high, wide)
@@ -143,6 +157,10 @@ def measured_forms() -> list[Any]:
         for form in forms(kernel, 512)
         for channels in sorted({max(16, form.least_channels), 64, 256})
         if channels >= form.least_channels
+    ] + [
+        pytest.param(form, channels, id=f"{form} {channels} channels")
+        for form in forms((3, 3), 64, (2, 2))
+        for channels in (4, 16, 64, 256)
     ]
 
 
@@ -158,19 +176,19 @@ def test_errors_are_at_most_three_times_those_of_a_plain_sum(
     if data != "normal":
         x = np.maximum(x, 0)
     kernel = (rng.standard_normal((*taps, channels, 16)) / np.sqrt(taps[0] * taps[1] * channels)).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(x[0], taps, (0, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], taps, (0, 1))[:: form.strides[0], :: form.strides[1]]
     high, wide = windows.shape[:2]
     plain = np.zeros((high, wide, 16), np.float32)
     for i, j, c in np.ndindex(*taps, channels):
         plain += windows[:, :, c, i, j, None] * kernel[i, j, c]
-    exact = reference.conv(x, kernel)[0]
+    exact = reference.conv(x, kernel, strides=form.strides)[0]
 
     def error(y: Array) -> float:
         return float(np.sqrt(np.mean((y - exact) ** 2)))
 
     for late in (False, True):
         monkeypatch.setattr(winograd, "plans", lambda *of, late=late: [winograd.plan(*of, form, late=late)])
-        ours = compile_conv2d(kernel, input_shape=x.shape, algorithm="winograd")(x)[0]
+        ours = compile_conv2d(kernel, input_shape=x.shape, strides=form.strides, algorithm="winograd")(x)[0]
         assert error(ours) <= 3 * error(plain)
 
 
@@ -249,21 +267,33 @@ def test_the_same_bits_where_threads_share_rounds(target: str) -> None:
     np.testing.assert_allclose(y, compile_conv2d(kernel, algorithm="direct", **arguments)(x), atol=3e-3)
 
 
+class Numbers:
+    """What a transform asks of a builder, done to numbers."""
+
+    add = staticmethod(lambda a, b: a + b)
+    subtract = staticmethod(lambda a, b: a - b)
+    times = staticmethod(lambda a, number: a * number)
+    scaled = staticmethod(lambda a, number, b: a * number + b)
+
+
 @pytest.mark.parametrize(("taps", "inputs"), [(3, 5), (3, 6), (4, 6), (4, 7), (5, 6), (5, 7), (6, 7), (6, 8), (7, 8)])
 def test_the_transforms_compute_a_convolution_in_exact_arithmetic(taps: int, inputs: int) -> None:
-    """With G g as printed and B^T, A^T as the code applies them: found by applying them to unit vectors."""
-
-    class Numbers:
-        add = staticmethod(lambda a, b: a + b)
-        subtract = staticmethod(lambda a, b: a - b)
-        times = staticmethod(lambda a, number: a * number)
-        scaled = staticmethod(lambda a, number, b: a * number + b)
-
     rng = np.random.default_rng(1)
     d, g = rng.standard_normal(inputs), rng.standard_normal(taps)
     values = np.array(input_transform(Numbers(), list(d))) * (kernel_transform(taps, len(d)) @ g)  # type: ignore[arg-type]
     outputs = output_transform(Numbers(), list(values), inputs + 1 - taps)  # type: ignore[arg-type]
     np.testing.assert_allclose(outputs, np.correlate(d, g, "valid"), rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", forms((3, 3), 64, (2, 2)), ids=str)
+def test_the_transforms_compute_a_convolution_at_stride_2_in_exact_arithmetic(form: Form) -> None:
+    rng = np.random.default_rng(2)
+    d, g = rng.standard_normal(form.patch[0]), rng.standard_normal(3)
+    kernel = kernel_matrix(form, 0) @ g
+    at_points = inputs_along(Numbers(), form, 0)(list(d))  # type: ignore[arg-type]
+    products = [value * kernel[min(i, len(kernel) - 1)] for i, value in enumerate(at_points)]  # type: ignore[operator]
+    outputs = products_along(Numbers(), form, 0)(products)  # type: ignore[arg-type]
+    np.testing.assert_allclose(outputs, np.correlate(d, g, "valid")[::2], rtol=1e-12)
 
 
 def test_it_is_chosen_for_layers_that_gain_and_the_explanation_says_so() -> None:
@@ -273,10 +303,12 @@ def test_it_is_chosen_for_layers_that_gain_and_the_explanation_says_so() -> None
 
     assert "algorithm  winograd: estimated to take 0." in chosen(56, (64, 64)).explain()
     assert chosen(28, (256, 256), dilation_rate=2).built.choice.algorithm == "winograd"
+    assert chosen(56, (64, 64), strides=2).built.choice.algorithm == "winograd"
     for conv in (
         chosen(56, (3, 4)),
         chosen(7, (512, 512)),
-        chosen(56, (64, 64), strides=2),
+        chosen(56, (64, 64), strides=3),
+        chosen(13, (512, 512), strides=2),  # whose weights stream
         chosen(56, (64, 64), dtype=np.float64),
         chosen(56, (64, 64), algorithm="direct"),
     ):
@@ -361,7 +393,7 @@ def test_more_channels_than_working_space_allows_are_summed_directly() -> None:
             r"'tiles', 'winograd'",
         ),
         (
-            {"algorithm": "winograd", "strides": 2},
+            {"algorithm": "winograd", "strides": (1, 2)},
             r"algorithm: received 'winograd', which computes 1 or 3 to 7 taps along each axis",
         ),
         (
@@ -386,12 +418,23 @@ def test_a_copy_holds_the_kernel_that_was_packed() -> None:
     np.testing.assert_array_equal(copy.deepcopy(conv)(x), conv(x))
 
 
+ALL_FORMS = [*forms((3, 3), 18), *forms((5, 5), 512), *forms((7, 7), 512), *forms((3, 3), 18, (2, 2))]
+
+
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("form", [*forms((3, 3), 18), *forms((5, 5), 512), *forms((7, 7), 512)], ids=str)
+@pytest.mark.parametrize("form", ALL_FORMS, ids=str)
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_compiles_without_calls_to_a_library(target: str, form: Form, late: bool) -> None:
     spec = ConvSpec(
-        form.taps, (1, 1), (2, 1), 18, 37, 1, channels_last=True, double=False, activation=Activation("relu")
+        form.taps,
+        form.strides,
+        (2, 1) if form.strides == (1, 1) else (1, 1),
+        18,
+        37,
+        1,
+        channels_last=True,
+        double=False,
+        activation=Activation("relu"),
     )
     plan = winograd.plan(spec, TARGETS[target], form, late=late)
     text = jit.assembly(winograd.emit(plan), TARGETS[target])

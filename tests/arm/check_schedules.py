@@ -38,6 +38,7 @@ SAMPLE: list[Case] = [
            "reflect of one channel", "pads that crop", "sum cut every way", "wrap of a depthwise sum",
            "residual of groups", "constant", "leaky_relu", "depthwise with four of each"),
     Case("blocks of 1x7", (5, 21), (33, 18), kernel=(1, 7), padding="same", padding_mode="edge", batch=2),
+    Case("winograd at stride 2", (9, 14), (6, 20), strides=(2, 2), padding="same", activation="relu"),
     Case("groups of winograd's", (9, 14), (22, 40), groups=2, padding="same", residual=True, activation="relu"),
     Case("depthwise", (13, 19), (22, 22), groups=22, padding="same", residual=True, activation="relu", batch=2),
     Case("depthwise of many columns", (15, 23), (7, 7), kernel=(21, 25), groups=7, padding="same"),

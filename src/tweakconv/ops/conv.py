@@ -116,7 +116,7 @@ def conv2d(
     algorithm : {"auto", "depthwise", "direct", "fft", "grouped", "rows", "separable", "tiles", "winograd"}
         "auto" takes the one estimated to be fastest, and neither "fft" nor "winograd" under a kernel of whole
         numbers, so that an image of such comes out exact; "direct" sums every tap as the definition does. The rounding
-        errors of "winograd" (3x3, stride 1, float32) and "fft" (large kernels) go with the largest values among the
+        errors of "winograd" (3x3 and others, float32) and "fft" (large kernels) go with the largest values among the
         inputs of a tile, not with an output's own taps: where a few values are far larger than the others, such as a
         mark of 1e20 for missing data, name "direct". "tiles" (bfloat16, where the processor multiplies tiles of it)
         takes numbers below 2**-126 for zero.

@@ -74,9 +74,9 @@ class _Driver:
             width = b.minimum(s["out_channels"] - first, s["out_block"])
             padded = (width + s["multiple"] - 1) // s["multiple"] * s["multiple"]
             source = b.at(x, s["source"] + group * s["group"] + first)
-            target = b.at(y, group * of_group * (form.points + form.tap_count))
-            at_points = b.at(target, s["channels"] * first * form.points)
-            as_it_is = b.at(b.at(target, of_group * form.points), s["channels"] * first * form.tap_count)
+            target = b.at(y, group * of_group * (form.weights + form.tap_count))
+            at_points = b.at(target, s["channels"] * first * form.weights)
+            as_it_is = b.at(b.at(target, of_group * form.weights), s["channels"] * first * form.tap_count)
             start = part * s["step"]
             stop = b.minimum(start + s["step"], s["channels"])
             last = b.minimum(stop, s["in_channels"])
@@ -88,7 +88,7 @@ class _Driver:
 
             def zeros(channel: Value) -> None:
                 at = channel * padded
-                b.loop(0, form.points, lambda i: b.fill_zero(b.at(at_points, i * s["channels"] * padded + at), padded))
+                b.loop(0, form.weights, lambda i: b.fill_zero(b.at(at_points, i * s["channels"] * padded + at), padded))
                 b.fill_zero(b.at(as_it_is, at * form.tap_count), padded * form.tap_count)
 
             (largest,) = b.loop(start, last, weights, [b.magnitudes(b.number(0.0, self.lanes))])

@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering: fewer products, for kernels of 3 to 7 taps along an axis, stride 1, any dilation.
+"""Winograd's minimal filtering: fewer products, for kernels of 3 to 7 taps at any dilation, and 3x3 at stride 2.
 
 A tile of outputs, 4x4 for a 3x3 kernel and 2x2 for a 5x5 one, depends on 6x6 inputs. Input and kernel are transformed
 to their values at 6x6 points, multiplied there (a matrix product over the channels for each of the 36 points, with the
@@ -168,7 +168,7 @@ class WinogradPlan:
     @property
     def weights_room(self) -> int:
         """Elements of the weights that a round brings to the points together."""
-        return self.form.points * self.weights_apart(self.products.out_block) if self.late else 0
+        return self.form.weights * self.weights_apart(self.products.out_block) if self.late else 0
 
     def weights_apart(self, padded: int) -> int:
         """Elements from the weights that a round brings to one point to those at the next."""
@@ -195,13 +195,13 @@ class WinogradPlan:
     @property
     def group_weights(self) -> int:
         """Elements of a group's packed weights: at the points, and as they are."""
-        points = 0 if self.late else self.form.points
-        return (points + self.form.tap_count) * self.channels * self.products.padded_out
+        at_points = 0 if self.late else self.form.weights
+        return (at_points + self.form.tap_count) * self.channels * self.products.padded_out
 
     @property
     def as_they_are(self) -> int:
         """Elements before the weights of a group as they are."""
-        return 0 if self.late else self.form.points * self.channels * self.products.padded_out
+        return 0 if self.late else self.form.weights * self.channels * self.products.padded_out
 
     @property
     def rows_at_once(self) -> int:
@@ -222,15 +222,15 @@ class WinogradPlan:
 
 
 WHAT = (
-    "1 or 3 to 7 taps along each axis (some of 6 and 7 from 32, 64 or 96 channels on), at stride 1, in float32, more "
-    "than one channel and at most a few thousand"
+    "1 or 3 to 7 taps along each axis (some of 6 and 7 from 32, 64 or 96 channels on) at stride 1, and 3x3 taps at "
+    "stride 2 without dilation, in float32, more than one channel and at most a few thousand"
 )
 """What this schedule computes, in words."""
 
 
 def applies(spec: ConvSpec, target: Target) -> bool:
     """Whether this schedule computes a convolution, within the working space that a thread may take."""
-    if not spec.is_plain or spec.strides != (1, 1) or spec.double:
+    if not spec.is_plain or spec.double or (spec.strides != (1, 1) and spec.dilation != (1, 1)):
         return False
     if not spec.channels_last and (spec.dilation != (1, 1) or spec.x_stored or spec.y_stored):
         return False
@@ -239,8 +239,10 @@ def applies(spec: ConvSpec, target: Target) -> bool:
 
 def plans(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
     """Every way to cut up the work of a convolution that fits the working space that a thread may take."""
-    usable = forms(spec.kernel, spec.group_in)
-    made = [plan(spec, target, form, late=late) for form in usable for late in (False, True)]
+    usable = forms(spec.kernel, spec.group_in, spec.strides)
+    # At stride 2 late weights took longer wherever they were measured.
+    when = (False, True) if spec.strides == (1, 1) else (False,)
+    made = [plan(spec, target, form, late=late) for form in usable for late in when]
     return [
         each for each in made if (each.own_elements + each.transformed_elements) * spec.element_bytes <= _MOST_BYTES
     ]
@@ -248,16 +250,16 @@ def plans(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
 
 def plan(spec: ConvSpec, target: Target, form: Form | None = None, *, late: bool = False) -> WinogradPlan:
     """Choose how many tiles to work on at a time, and blocks for their products; by the usual form unless given."""
-    form = form or Form.of(spec.kernel)
+    form = form or forms(spec.kernel, spec.group_in, spec.strides)[0]
     channels = _rounded(spec.group_in, target.lanes(spec.element_bytes))
     products = _blocking(channels, spec.group_out, target)
     step = products.pixels[0]
-    weights = form.points * channels * products.padded_out * spec.element_bytes
+    weights = form.weights * channels * products.padded_out * spec.element_bytes
     wanted = _TILES_IN_PARTS if form.part else _FEW_TILES if stays(weights, target) else _MANY_TILES
     tile_bytes = form.points * (channels + products.out_block) * spec.element_bytes
     part = min(products.chunk[2], form.part or channels)
     if late:  # the weights that a round brings to the points together stay in a core's cache
-        each = form.points * products.out_block * spec.element_bytes
+        each = form.weights * products.out_block * spec.element_bytes
         part = min(form.part or channels, max(_UNROLLED, target.l2_bytes // _WEIGHTS_SHARE // each))
     if late or form.part:
         products = replace(products, chunk=(1, 1, even_step(channels, part, _UNROLLED)))
@@ -310,7 +312,7 @@ def at_points(plan: WinogradPlan, strides: Sequence[int], start: int) -> tuple[i
     """
     spec, products = plan.spec, plan.products
     blocks = products.out_block_count
-    each = max(1, _PACKED_AT_ONCE // (plan.form.points * products.out_block))
+    each = max(1, _PACKED_AT_ONCE // (plan.form.weights * products.out_block))
     steps = -(-plan.channels // each)
     return (
         start, strides[ROW], strides[COLUMN], strides[CHANNEL], strides[GROUP],
@@ -364,7 +366,9 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define the function of a plan, and those that it calls."""
     taps = plan.form.tap_count * plan.channels
     products_spec = _products_spec(plan.channels, plan.products.out_block)
-    again_spec = replace(plan.tile_spec, kernel=(1, 1), dilation=(1, 1), in_channels=taps, groups=1, x_stored="")
+    again_spec = replace(
+        plan.tile_spec, kernel=(1, 1), strides=(1, 1), dilation=(1, 1), in_channels=taps, groups=1, x_stored=""
+    )
     again = replace(plan.products, pixels=(1,), chunk=(1, 1, taps))
     widths = plan.products.widths()
     for padded in sorted({plan.products.padded_width(width) for width in widths}):

@@ -86,10 +86,10 @@ def _weights_cycles(plan: WinogradPlan) -> float:
         return weights / (far if weights > _FAR_BYTES else _STREAMED_BYTES_PER_CYCLE)
 
     if not plan.late:
-        return streamed(plan.form.points)
+        return streamed(plan.form.weights)
     vectors = elements / target.lanes(spec.element_bytes)
     late = _LATE_IN_PARTS if plan.form.part else _LATE_CYCLES
-    return streamed(plan.form.tap_count) + late * plan.form.points * vectors
+    return streamed(plan.form.tap_count) + late * plan.form.weights * vectors
 
 
 def _turned_cycles(plan: WinogradPlan, tiles: int) -> float:

@@ -208,7 +208,8 @@ class _Driver:
         j, rest = tile % s["tile_columns"] * self.form.tile[1], tile // s["tile_columns"]
         i, phase = rest % s["tile_rows"] * self.form.tile[0], rest // s["tile_rows"]
         row, column = phase // across + i * down, phase % across + j * across
-        return _Place(image, row, column, row - s["pad_top"], column - s["pad_left"])
+        ih, iw = (place * stride for place, stride in zip((row, column), self.form.strides, strict=True))
+        return _Place(image, row, column, ih - s["pad_top"], iw - s["pad_left"])
 
     def transform_in(self, ours: _Round, q: Value) -> None:
         """Transform the inputs of one tile, in place or, where it reaches into the padding, from a copy."""
@@ -243,10 +244,10 @@ class _Driver:
         """The products of all channels at all points, with weights that are packed there."""
         b, plan = self.b, self.plan
         padded = plan.products.padded_width(width)
-        weights = b.at(self.w, first * (self.form.points * plan.channels))
+        weights = b.at(self.w, first * (self.form.weights * plan.channels))
 
         def point(k: Value) -> None:
-            at_point = b.at(weights, k * (plan.channels * padded))
+            at_point = b.at(weights, self.values_at(k) * (plan.channels * padded))
 
             def some(channel: Value, channels: Value, mode: Value) -> None:
                 w = b.at(at_point, channel * padded)
@@ -269,7 +270,7 @@ class _Driver:
             following = b.at(source, channels * (self.form.tap_count * padded))
 
             def point(k: Value) -> None:
-                at_point = b.at(room, k * plan.weights_apart(padded))
+                at_point = b.at(room, self.values_at(k) * plan.weights_apart(padded))
                 ahead = b.at(following, k * (plan.lines_ahead * b.line_elements * plan.channels_at_once // 4))
                 later = b.distance(at_point, ahead)
                 self.multiply(v, k, at_point, later, width, count, channel, channels, mode)
@@ -277,6 +278,14 @@ class _Driver:
             b.loop(0, self.form.points, point, once=True)
 
         self.in_parts(some)
+
+    def values_at(self, k: Value) -> Value:
+        """Which of a kernel's values stand at a point: at stride 2 the last ones at that of every odd input."""
+        b, (high, wide), form = self.b, self.form.values, self.form
+        if form.weights == form.points:
+            return k
+        i, j = k // form.patch[1], k % form.patch[1]
+        return b.minimum(i, high - 1) * wide + b.minimum(j, wide - 1)
 
     def in_parts(self, body: Callable[[Value, Value, Value], None]) -> None:
         """Run ``body(first, channels, mode)`` for some input channels at a time."""
@@ -361,7 +370,9 @@ class _Driver:
                 b.at(strips.room, at), b.at(strips.residual, at), b.integer(strips.row), strips.pixel,
                 b.integer(high), b.integer(wide),
             )  # fmt: skip
-            self.transform_back(place._replace(iw=place.iw + t * wide), q + t, first, width, where)
+            self.transform_back(
+                place._replace(iw=place.iw + t * (wide * self.form.strides[1])), q + t, first, width, where
+            )
 
         b.loop(0, tiles, tile, once=True)
         strips.take(b.at(self.y, out), rows, columns, width)
@@ -406,6 +417,7 @@ class _Driver:
     def gather(self, row: Value, column: Value) -> None:
         """Bring the inputs of one output of the patch together: those of a channel's taps, then the next channel's."""
         b, (rows, columns), channels = self.b, self.form.taps, self.plan.channels
+        row, column = row * self.form.strides[0], column * self.form.strides[1]
 
         def tap(i: Value, j: Value) -> None:
             source = b.at(self.patch, ((row + i) * self.form.patch[1] + column + j) * channels)

@@ -40,7 +40,12 @@ def elements(plan: WinogradPlan) -> int:
 
 def in_columns(plan: WinogradPlan) -> int:
     """Columns of inputs of a strip of tiles."""
-    return (IN_TILES - 1) * plan.form.tile[1] + plan.form.patch[1]
+    return (IN_TILES - 1) * _in_step(plan) + plan.form.patch[1]
+
+
+def _in_step(plan: WinogradPlan) -> int:
+    """Columns of inputs from one tile to the next."""
+    return plan.form.tile[1] * plan.form.strides[1]
 
 
 def _out_elements(plan: WinogradPlan) -> int:
@@ -83,7 +88,7 @@ class Strips:
         """Transform the inputs of some tiles from a row and column on, of all channels."""
         b, s, plan = self.b, self.shape, self.plan
         lanes, (high, wide) = b.lanes, plan.form.patch
-        across = plan.form.tile[1]
+        across = _in_step(plan)
         columns = (tiles - 1) * across + wide
         row = in_columns(plan) * lanes
 

@@ -21,7 +21,7 @@ from tweakconv.compiler.spec import ConvSpec
 _POINTS_AT_ONCE = 36
 """Points whose values are computed in one go."""
 
-_Transform = Callable[[list[Value]], list[Value]]
+Transform = Callable[[list[Value]], list[Value]]
 """What brings a row or column to the points."""
 
 
@@ -64,15 +64,52 @@ def _weighted(b: Builder, weights: Sequence[float], values: Sequence[Value]) -> 
 
 def vector_at_points(b: Builder, form: Form, taps: list[list[Value]]) -> list[Value]:
     """The values of vectors of taps, row by row, at all points of a tile, row by row."""
-    down, across = _of_kernels(b, form)
+    down, across = (kernels_along(b, form, axis) for axis in (0, 1))
     columns = [down([row[j] for row in taps]) for j in range(form.taps[1])]
-    return [value for i in range(form.patch[0]) for value in across([column[i] for column in columns])]
+    return [value for i in range(form.values[0]) for value in across([column[i] for column in columns])]
 
 
-def _of_kernels(b: Builder, form: Form) -> tuple[_Transform, _Transform]:
-    """What brings a column of taps to the points, and what does a row."""
-    down, across = (kernel_transform(*sizes).tolist() for sizes in zip(form.taps, form.patch, strict=True))
-    return partial(kernel_at_points, b, down), partial(kernel_at_points, b, across)
+def kernel_matrix(form: Form, axis: int) -> FloatArray:
+    """The matrix that brings the taps along an axis to a kernel's values at the points.
+
+    At stride 2 an even input meets the first and the last of three taps, and an odd one the middle one alone.
+    """
+    taps = form.taps[axis]
+    if form.strides[axis] == 1:
+        return kernel_transform(taps, form.patch[axis])
+    matrix = np.zeros((form.values[axis], taps))
+    matrix[:-1, ::2] = kernel_transform(taps - 1, form.tile[axis] + 1)
+    matrix[-1, 1] = 1
+    return matrix
+
+
+def kernels_along(b: Builder, form: Form, axis: int) -> Transform:
+    """What brings a row or column of taps to the points."""
+    matrix = kernel_matrix(form, axis)
+    if form.strides[axis] == 1:
+        return partial(kernel_at_points, b, matrix.tolist())
+    even = matrix[:-1, ::2].tolist()
+    return lambda taps: [*kernel_at_points(b, even, taps[::2]), taps[1]]
+
+
+def inputs_along(b: Builder, form: Form, axis: int) -> Transform:
+    """What brings a row or column of inputs to the points: at stride 2 the even ones, and the odd ones are there."""
+    if form.strides[axis] == 1:
+        return partial(input_transform, b)
+    return lambda inputs: [*input_transform(b, inputs[::2]), *inputs[1::2]]
+
+
+def products_along(b: Builder, form: Form, axis: int) -> Transform:
+    """What brings the products of a row or column of points back to outputs."""
+    outputs = form.tile[axis]
+    if form.strides[axis] == 1:
+        return partial(output_transform, b, outputs=outputs)
+
+    def together(products: list[Value]) -> list[Value]:
+        of_even, of_odd = output_transform(b, products[: outputs + 1], outputs), products[outputs + 1 :]
+        return [b.add(*pair) for pair in zip(of_even, of_odd, strict=True)]
+
+    return together
 
 
 def input_transform(b: Builder, d: list[Value]) -> list[Value]:
@@ -119,7 +156,7 @@ def output_transform(b: Builder, m: list[Value], outputs: int) -> list[Value]:
 
 def _polynomial(b: Builder, pairs: Sequence[float], d: list[Value]) -> Value:
     """The product of x² - p² for all pairs ±p, with the inputs in the places of the even powers of x."""
-    coefficients = np.poly([point**2 for point in pairs])  # of the highest power first
+    coefficients = np.atleast_1d(np.poly([point**2 for point in pairs]))  # of the highest power first
     total = d[2 * len(pairs)]
     for i, coefficient in enumerate(coefficients[1:], 1):
         position = 2 * (len(pairs) - i)
@@ -141,10 +178,11 @@ class _BothAxes:
     """
 
     def __init__(
-        self, b: Builder, size: tuple[int, int], form: Form, down: _Transform, across: _Transform
+        self, b: Builder, size: tuple[int, int], points: tuple[int, int], down: Transform, across: Transform
     ) -> None:  # fmt: skip
-        self.b, self.size, self.points, self.down, self.across = b, size, form.patch, down, across
-        self.room = b.stack_room(form.patch[0] * size[1] * b.lanes) if form.points > _POINTS_AT_ONCE else None
+        self.b, self.size, self.points, self.down, self.across = b, size, points, down, across
+        many = points[0] * points[1] > _POINTS_AT_ONCE
+        self.room = b.stack_room(points[0] * size[1] * b.lanes) if many else None
 
     def run(
         self, load: Callable[[Value | int, Value | int], Value], store: Callable[[Value | int, Value], None]
@@ -182,7 +220,7 @@ def emit_input_transform(b: Builder, form: Form, point: int, channels: int, stor
     lanes = b.lanes
 
     def body(x: Value, x_row: Value, x_column: Value, v: Value) -> None:
-        transform = _BothAxes(b, form.patch, form, partial(input_transform, b), partial(input_transform, b))
+        transform = _BothAxes(b, form.patch, form.patch, *(inputs_along(b, form, axis) for axis in (0, 1)))
 
         def some(channel: Value) -> None:
             source, target = b.at(x, channel), b.at(v, channel)
@@ -207,7 +245,7 @@ def emit_kernel_transform(b: Builder, form: Form, point: int, padded: int) -> No
     lanes, columns = b.lanes, form.taps[1]
 
     def body(w: Value, u: Value, channels: Value) -> None:
-        transform = _BothAxes(b, form.taps, form, *_of_kernels(b, form))
+        transform = _BothAxes(b, form.taps, form.values, *(kernels_along(b, form, axis) for axis in (0, 1)))
 
         def channel(c: Value, lane: Value) -> None:
             source, target = b.at(b.at(w, c * (form.tap_count * padded)), lane), b.at(b.at(u, c * padded), lane)
@@ -255,12 +293,16 @@ def emit_output_transform(b: Builder, form: Form, spec: ConvSpec, point: int, wi
         besides = places(residual) if spec.residual else targets
 
         def some(start: Value, bad: Value, filled: int) -> list[Value]:
-            products = [b.load(b.at(b.at(m, start), k * point), lanes) for k in range(form.points)]
-            across = form.patch[1]
-            down = [output_transform(b, products[j::across], high) for j in range(across)]
+            products, wide_points = b.at(m, start), form.patch[1]
+
+            def column_of(j: int) -> list[Value]:
+                return [b.load(b.at(products, k * point), lanes) for k in range(j, form.points, wide_points)]
+
+            of_columns, of_rows = (products_along(b, form, axis) for axis in (0, 1))
+            down = [of_columns(column_of(j)) for j in range(wide_points)]
             addend = b.load(b.at(bias, start), lanes)
             for i in range(high):
-                for j, value in enumerate(output_transform(b, [column[i] for column in down], wide)):
+                for j, value in enumerate(of_rows([column[i] for column in down])):
                     total = b.add(value, addend)
                     bad = b.scaled(total, 0, bad)  # a NaN or an infinity times 0 is NaN
                     if spec.residual:

@@ -77,8 +77,8 @@ class _Latest(NamedTuple):
     ----------
     weights, addends : Tensor
         What was behind the variables `kernel` and `bias`.
-    out : tuple of tuple of int
-        Shape and strides of the result.
+    empty : callable
+        Room for a result.
     run : callable
         From the address of an input to that of a result.
     """
@@ -92,7 +92,7 @@ class _Latest(NamedTuple):
     weights: Tensor
     addends: Tensor | None
     entry: _Entry
-    out: tuple[tuple[int, ...], tuple[int, ...]]
+    empty: Callable[[], Tensor]
     run: Callable[[int, int], None]
 
 
@@ -113,7 +113,7 @@ def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bia
     if is_quiet():
         latest = memory.latest.get(id(kernel))
         if latest is not None and _is_again(latest, operation, inputs, kernel, bias):
-            y = torch.empty_strided(*latest.out, dtype=latest.dtype)
+            y = latest.empty()
             latest.run(inputs.data_ptr(), y.data_ptr())
             return y
     x = inputs if isinstance(inputs, Tensor) else keras.ops.convert_to_tensor(inputs)
@@ -129,8 +129,8 @@ def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bia
                 if len(memory.latest) >= _MOST:
                     memory.latest.clear()
                 form, run = (x.shape, x.stride(), x.dtype), entry.conv.runner(*way.placed)
-                out = way.shape, way.strides
-                memory.latest[id(kernel)] = _Latest(operation, kernel, bias, *form, weights, addends, entry, out, run)
+                latest = _Latest(operation, kernel, bias, *form, weights, addends, entry, way.empty, run)
+                memory.latest[id(kernel)] = latest
             return way.run(entry.conv, x)
         if is_recordable(operation):
             plain = operation._replace(activation=None) if operation.activation else operation

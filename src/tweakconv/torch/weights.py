@@ -7,6 +7,7 @@ of a few numbers through ``weight.data``, say.
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections.abc import Callable, Hashable
@@ -21,6 +22,7 @@ from tweakconv.compiler.choose import is_whole
 from tweakconv.prepared import PreparedConv
 from tweakconv.torch.changes import Seen, Tensors, stamp
 from tweakconv.torch.layout import as_it_lies, kernel_axes, memory_format, prefers_channels_last, to_last
+from tweakconv.torch.memory import LARGE_BYTES, empty_large
 from tweakconv.torch.tweaks import Tweaks
 
 Resolve: TypeAlias = Callable[[Hashable, Tensor, Tensor], Tweaks]
@@ -85,6 +87,10 @@ class Way(NamedTuple):
         Whether pixels (of channels_first) or channels lie apart, so that the input is copied.
     placed : tuple of tuple of int
         Shape and strides in bytes of the input, or of its copy, as the array that tweakconv takes.
+    dtype : torch.dtype
+        Of both.
+    large : int
+        Bytes of a large result, else 0.
     """
 
     shape: tuple[int, ...]
@@ -92,6 +98,8 @@ class Way(NamedTuple):
     order: torch.memory_format
     copies: bool
     placed: tuple[tuple[int, ...], tuple[int, ...]]
+    dtype: torch.dtype
+    large: int
 
     @classmethod
     def of(cls, x: Tensor, conv: PreparedConv, *, channels_last: bool) -> Way:
@@ -120,7 +128,15 @@ class Way(NamedTuple):
         if copies:
             array = _array(x.contiguous(memory_format=order)).transpose(axes)
         strides = torch.empty(shape, memory_format=order, device="meta").stride()
-        return cls(shape, strides, order, copies, (array.shape, array.strides))
+        size = math.prod(shape) * x.dtype.itemsize
+        large = size if size >= LARGE_BYTES else 0
+        return cls(shape, strides, order, copies, (array.shape, array.strides), x.dtype, large)
+
+    def empty(self) -> Tensor:
+        """Room for a result: PyTorch allows it to be changed in place, as activations are, where it is no view."""
+        if self.large:
+            return empty_large(self.shape, self.strides, self.dtype, self.large)
+        return torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
 
     def run(
         self, conv: PreparedConv, x: Tensor, residual: Tensor | None = None, weights: int = 0, bias: int = 0
@@ -134,16 +150,15 @@ class Way(NamedTuple):
         weights, bias : int
             Addresses of packed ones, where they are not the convolution's own.
         """
-        shape, strides, order, copies, placed = self
-        if copies:
-            x = x.contiguous(memory_format=order)
+        placed = self.placed
+        if self.copies:
+            x = x.contiguous(memory_format=self.order)
         x = as_it_lies(x)
-        # PyTorch allows a result to be changed in place, as activations are, where it is not a view.
-        y = torch.empty_strided(shape, strides, dtype=x.dtype)
+        y = self.empty()
         if residual is None:
             conv.run_at(*placed, x.data_ptr(), y.data_ptr(), 0, weights, bias)
         else:
-            added = as_it_lies(residual.contiguous(memory_format=order))
+            added = as_it_lies(residual.contiguous(memory_format=self.order))
             conv.run_at(*placed, x.data_ptr(), y.data_ptr(), added.data_ptr(), weights, bias)
         return y
 

@@ -193,6 +193,9 @@ CASES = (
     # Channels and groups
     Case("one channel to one", (10, 75), (1, 1), padding="same"),
     Case("one channel to one at stride 2", (10, 75), (1, 1), kernel=(5, 5), strides=(2, 2), padding="same"),
+    Case("planes of many columns", (19, 107), (2, 2), kernel=(5, 3), groups=2, padding="same", residual=True),
+    Case("planes of few columns", (16, 14), (3, 3), kernel=(7, 7), groups=3, padding="same", activation="gelu"),
+    Case("planes at stride 2", (17, 45), (4, 2), groups=2, strides=(2, 2), padding=((2, 0), (3, 5)), residual=True),
     Case("one channel to many", (6, 9), (1, 37), padding="same"),
     Case("many channels to one", (6, 9), (37, 1), padding="same"),
     Case("channels one beyond a vector", (5, 15), (17, 65), kernel=(2, 2)),

@@ -34,6 +34,8 @@ class Target:
         Data caches of one core, assumed on the small side of what the family has.
     half : bool
         Whether it has instructions that convert float16.
+    masks : bool
+        Whether loads and stores take some lanes and leave others alone, at no cost.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Target:
     l1_bytes: int
     l2_bytes: int
     half: bool = True
+    masks: bool = False
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements of a size fit in one vector.
@@ -70,7 +73,7 @@ _KIB = 1024
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("avx512", _LINUX_X86, "x86-64-v4", "", 512, 32, True, 32 * _KIB, 1024 * _KIB),
+        Target("avx512", _LINUX_X86, "x86-64-v4", "", 512, 32, True, 32 * _KIB, 1024 * _KIB, masks=True),
         Target("avx2", _LINUX_X86, "x86-64-v3", "", 256, 16, True, 32 * _KIB, 256 * _KIB),
         Target("x86-64", _LINUX_X86, "x86-64", "", 128, 16, False, 32 * _KIB, 256 * _KIB, half=False),
         Target("aarch64", "aarch64-unknown-linux-gnu", "generic", "+neon", 128, 32, True, 32 * _KIB, 512 * _KIB),

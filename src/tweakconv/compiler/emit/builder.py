@@ -40,16 +40,31 @@ class Builder(Vectors):
 
     def store_first(self, value: Value, pointer: Value, count: Value) -> None:
         """Store as many of the first lanes of a vector as a count at run time says, touching no memory behind them."""
-        lanes, kind = value.lanes, f"<{value.lanes} x i32>"
-        wanted = self._new("i32", f"trunc i64 {count.ref} to i32")
-        first = self._new(kind, f"insertelement {kind} poison, i32 {wanted.ref}, i64 0")
-        bound = self._new(kind, f"shufflevector {kind} {first.ref}, {kind} poison, {kind} zeroinitializer")
-        numbers = ", ".join(f"i32 {i}" for i in range(lanes))
-        mask = self._new(f"<{lanes} x i1>", f"icmp slt {kind} <{numbers}>, {bound.ref}")
+        mask = self.match("slt", self._numbers(value.lanes), self._in_lanes(count, value.lanes))
         name = f"llvm.masked.store.{suffix_of(value.type)}.p0"
         self._declared.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
         arguments = f"{self._typed(value)}, ptr {pointer.ref}, i32 {self.element_bytes}, {self._typed(mask)}"
         self._lines.append(f"  call void @{name}({arguments})")
+
+    def load_first(self, pointer: Value, count: Value) -> Value:
+        """Load as many of the first lanes of a vector as a count at run time says; the others are zero."""
+        return self._load_masked(
+            pointer, self.match("slt", self._numbers(self.lanes), self._in_lanes(count, self.lanes))
+        )
+
+    def load_within(self, pointer: Value, stride: int, position: Value, limit: Value) -> Value:
+        """A vector as of `load_strided`, from `position` on, with zeros where no position from 0 to `limit` is met.
+
+        Nothing is read there. Strides are at most half the lanes.
+        """
+        bound = self._in_lanes(limit, self.lanes)
+
+        def load(start: int) -> Value:
+            first = self._in_lanes(position + start, self.lanes)
+            places = self.combine("add", first, self._numbers(self.lanes))
+            return self._load_masked(self.at(pointer, start), self.match("ult", places, bound))
+
+        return self._picked(stride, load)
 
     def copy(self, target: Value, source: Value, count: Value | int) -> None:
         """Copy `count` elements, a vector at a time, from and to whatever they are stored in; the ranges are apart."""
@@ -98,17 +113,21 @@ class Builder(Vectors):
         return self._widened(self._load_strided(pointer, stride), pointer)
 
     def _load_strided(self, pointer: Value, stride: int) -> Value:
-        if stride == 1:
-            return self._load(pointer, self.lanes)
-        if stride > self.lanes // 2:
+        if stride > max(1, self.lanes // 2):
             return self._gather(pointer, stride)
+        return self._picked(stride, lambda start: self._load(self.at(pointer, start), self.lanes))
+
+    def _picked(self, stride: int, load: Callable[[int], Value]) -> Value:
+        """A vector of every so many elements, from vectors that `load` gives by the place of their first."""
+        if stride == 1:
+            return load(0)
         # `stride` overlapping loads cover the span; each lane is picked from the last that starts before it.
         last = (self.lanes - 1) * (stride - 1)
         starts = [*range(0, last, self.lanes), last]
         holder = [max(i for i, s in enumerate(starts) if s <= lane * stride) for lane in range(self.lanes)]
-        whole = self._load(pointer, self.lanes)
+        whole = load(0)
         for i, start in enumerate(starts[1:], 1):
-            piece = self._load(self.at(pointer, start), self.lanes)
+            piece = load(start)
             lanes = [lane * stride - start + self.lanes if holder[lane] == i else lane for lane in range(self.lanes)]
             if i == 1:
                 lanes = [lane * stride if holder[lane] == 0 else index for lane, index in enumerate(lanes)]
@@ -120,6 +139,24 @@ class Builder(Vectors):
         """Numbers as they are stored."""
         kind = shaped(raw_type(self, pointer.of), lanes)
         return self._new(kind, f"load {kind}, ptr {pointer.ref}, align {self._bytes(pointer)}")
+
+    def _load_masked(self, pointer: Value, mask: Value) -> Value:
+        kind = shaped(self.element, self.lanes)
+        name = f"llvm.masked.load.{suffix_of(kind)}.p0"
+        self._declared.add(f"declare {kind} @{name}(ptr, i32, {mask.type}, {kind})")
+        arguments = f"ptr {pointer.ref}, i32 {self.element_bytes}, {self._typed(mask)}, {kind} zeroinitializer"
+        return self._new(kind, f"call {kind} @{name}({arguments})")
+
+    def _numbers(self, lanes: int) -> Value:
+        """The number of each lane, as whole numbers of 32 bits."""
+        return Value(f"<{lanes} x i32>", f"<{', '.join(f'i32 {i}' for i in range(lanes))}>", self)
+
+    def _in_lanes(self, number: Value, lanes: int) -> Value:
+        """An integer in every lane, as whole numbers of 32 bits."""
+        kind = f"<{lanes} x i32>"
+        short = self._new("i32", f"trunc i64 {number.ref} to i32")
+        first = self._new(kind, f"insertelement {kind} poison, i32 {short.ref}, i64 0")
+        return self._new(kind, f"shufflevector {kind} {first.ref}, {kind} poison, {kind} zeroinitializer")
 
     def _store(self, raw: Value, pointer: Value) -> None:
         align = 8 if raw.type == "i64" else self._bytes(pointer)

@@ -11,7 +11,7 @@ Every product is one of the definition's, so NaN and infinity go where it sends 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,19 +21,22 @@ from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, ROW, Along, Part
 from tweakconv.compiler.schedules.blocking import even_step, split_width
 from tweakconv.compiler.schedules.border import border_integers
-from tweakconv.compiler.schedules.epilogue import Epilogue, emit_activate, rounds_late
+from tweakconv.compiler.schedules.epilogue import emit_activate, rounds_late
 from tweakconv.compiler.schedules.row_window import emit_fill
+from tweakconv.compiler.schedules.rows_micro import emit_edge, emit_rows, is_dense, uses
 from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
 FIELDS = (
-    "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "blocks_per_task", "bands",
-    "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel", "blocks_0", "blocks_1",
+    "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left",
+    "planes_per_task", "rows_per_task", "bands", "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
+    "narrow", "blocks_0", "blocks_1",
 )  # fmt: skip
 """The run-time integers of one call, in order.
 
-Strides count elements; ``blocks_per_task`` blocks of rows, ``blocks_i`` blocks of columns of the i-th size.
+Strides count elements. A task is some planes, each a channel of an image, or a band of rows of one. A row has
+``blocks_i`` blocks of the i-th width, or where ``narrow`` is 1, none.
 """
 
 _CHUNK_STEPS = 512
@@ -47,7 +50,6 @@ _LEAST_USES = 1.3
 Measured, of the direct schedule's time: 1.4 times (3x3 stride 2) 0.86, 1.8 times (dilation 2) 0.72, once 1.19.
 """
 
-_UNROLLED_PRODUCTS = 96
 _TASKS_PER_THREAD = 4
 
 
@@ -63,6 +65,9 @@ class RowsPlan:
         Vectors of output columns of a block, widest first.
     chunk : int
         Kernel rows that are summed at a time.
+    masked : bool
+        Whether what a block wants beyond the image is left out as it is loaded, and what it makes beyond the output as
+        it is stored; else such blocks take a copy.
     """
 
     spec: ConvSpec
@@ -70,11 +75,22 @@ class RowsPlan:
     rows: int
     vectors: tuple[int, ...]
     chunk: int
+    masked: bool
 
     @property
     def columns(self) -> tuple[int, ...]:
         """Output columns of the blocks, widest first."""
-        return tuple(vectors * self.target.lanes(self.spec.element_bytes) for vectors in self.vectors)
+        return tuple(vectors * self.lanes for vectors in self.vectors)
+
+    @property
+    def lanes(self) -> int:
+        """Output columns of a vector."""
+        return self.target.lanes(self.spec.element_bytes)
+
+    @property
+    def narrow_rows(self) -> int:
+        """Output rows of a block of one vector, where a row has no others: many such outputs have 7, 14 or 28 rows."""
+        return 7 if self.masked and self.spec.kernel[0] > 1 else self.rows
 
     @property
     def input_rows(self) -> int:
@@ -106,15 +122,27 @@ class RowsPlan:
 
     def describe(self) -> list[str]:
         """How the work is cut up, a line for each matter."""
+        ends = "masks leave out what lies beyond" if self.masked else f"{self.columns[-1]} where a row ends"
         return [
-            f"registers hold the sums of {self.rows} rows by {self.columns[0]} columns, "
-            f"{self.columns[-1]} where a row ends",
+            f"registers hold the sums of {self.rows} rows by {self.columns[0]} columns, {ends}",
             f"a sum is cut into parts of {self.chunk}x{self.spec.kernel[1]} taps",
         ]
 
 
 _PRODUCT_CYCLES, _ROW_CYCLES = 0.9, 110
-"""What a product of vectors and a row of outputs take, by a fit to seven layers."""
+"""What a product of vectors and a row of outputs take where there are no masks, by a fit to seven layers."""
+
+_WHOLE_CYCLES, _EDGE_CYCLES, _BLOCK_CYCLES = 0.62, 4.3, 25
+"""With masks: a product of a whole block, a tap on an input row at an edge, and what goes with a block.
+
+The sums of an edge wait for each other, however many rows it has. By a fit to seven layers.
+"""
+
+_STRIDED = 1.4
+"""How much longer loads at a stride take."""
+
+_BYTES_PER_CYCLE = 8.0
+"""At which a plane comes and its outputs go."""
 
 WHAT = "one output channel and at most four input channels a group, with channels_first, rows near each other"
 """What this schedule computes, in words."""
@@ -130,17 +158,34 @@ def applies(spec: ConvSpec, target: Target) -> bool:
         or spec.kernel[1] > _CHUNK_STEPS
     ):
         return False
-    if _is_dense(spec):
+    if is_dense(spec):
         return True
-    uses = _uses(plan(spec, target).rows, spec.kernel[0], spec)
-    return len(uses) <= _MOST_INPUT_ROWS and sum(map(len, uses.values())) >= _LEAST_USES * len(uses)
+    used = uses(plan(spec, target).rows, spec.kernel[0], spec)
+    return len(used) <= _MOST_INPUT_ROWS and sum(map(len, used.values())) >= _LEAST_USES * len(used)
 
 
 def estimate(plan: RowsPlan, out_size: tuple[int, int]) -> float:
     """Cycles that an image takes, roughly: products, and what goes with each row of outputs."""
     spec, (rows, columns) = plan.spec, out_size
-    vectors = -(-columns // plan.target.lanes(spec.element_bytes))
+    if plan.masked:
+        return spec.groups * _masked_cycles(plan, rows, columns)
+    vectors = -(-columns // plan.lanes)
     return spec.groups * rows * (vectors * math.prod(spec.taps) * _PRODUCT_CYCLES + _ROW_CYCLES)
+
+
+def _masked_cycles(plan: RowsPlan, rows: int, columns: int) -> float:
+    """Those of an output plane, with masks: its sums, or its bytes where these take longer."""
+    spec, widths = plan.spec, _blocks(plan, columns)
+    high = plan.rows if any(widths) else plan.narrow_rows
+    edges = -(-columns // plan.lanes)
+    whole = 0.0
+    for count, vectors in zip(widths, plan.vectors, strict=True):
+        edges -= count * vectors
+        whole += count * (plan.rows * vectors * math.prod(spec.taps) * _WHOLE_CYCLES + _BLOCK_CYCLES)
+    edge = len(uses(high, spec.kernel[0], spec)) * spec.kernel[1] * spec.group_in * _EDGE_CYCLES
+    cycles = whole + edges * ((edge if spec.strides[1] == 1 else edge * _STRIDED) + _BLOCK_CYCLES)
+    read = spec.group_in * spec.strides[0] * spec.strides[1]
+    return max(-(-rows // high) * cycles, rows * columns * (read + 1) * spec.element_bytes / _BYTES_PER_CYCLE)
 
 
 def plan(spec: ConvSpec, target: Target) -> RowsPlan:
@@ -150,7 +195,11 @@ def plan(spec: ConvSpec, target: Target) -> RowsPlan:
     spare = 1 + (0 if target.fma else 1)
     vectors = max(1, min(4, (target.registers - spare) // (rows + 1)))
     chunk = even_step(spec.kernel[0], max(1, _CHUNK_STEPS // spec.kernel[1]))
-    return RowsPlan(spec, target, rows, tuple(sorted({vectors, 1}, reverse=True)), chunk)
+    # Zeros as padding, and numbers that are stored as they are computed with.
+    plain = not (spec.mapped_padding or spec.x_stored or spec.y_stored)
+    masked = target.masks and plain and spec.strides[1] <= target.lanes(spec.element_bytes) // 2
+    sizes = {vectors, 2} if masked else {vectors, 1}
+    return RowsPlan(spec, target, rows, tuple(sorted(sizes, reverse=True)), chunk, masked)
 
 
 def parts(plan: RowsPlan, taps: tuple[int, int, int]) -> tuple[Part, ...]:
@@ -179,119 +228,55 @@ def pack_bias(plan: RowsPlan, bias: FloatArray) -> FloatArray:
 def integers(plan: RowsPlan, call: Call) -> tuple[int, ...]:
     """The run-time integers of a call, in the order of `FIELDS`, and what tells of its padding."""
     rows, columns = call.geometry.axes
-    blocks = -(-rows.output // plan.rows)
-    tasks = -(-_TASKS_PER_THREAD * call.threads // (call.batch * plan.spec.groups)) if call.threads > 1 else 1
-    each = -(-blocks // min(blocks, tasks))
-    widths = split_width(columns.output, plan.columns)
+    widths = _blocks(plan, columns.output)
+    narrow = plan.masked and not any(widths)
+    each_rows = plan.narrow_rows if narrow else plan.rows
+    blocks = -(-rows.output // each_rows)
+    planes, tasks = call.batch * plan.spec.groups, _TASKS_PER_THREAD * call.threads if call.threads > 1 else 1
+    bands = min(blocks, -(-tasks // planes))
+    each = -(-blocks // bands)
     integers = (
         call.batch, rows.input, columns.input, rows.output, columns.output, rows.pad_lo, columns.pad_lo,
-        each, -(-blocks // each), *call.x_strides, *call.y_strides, *widths, *(0,) * (2 - len(widths)),
+        -(-planes // tasks) if bands == 1 else 1, each * each_rows, -(-blocks // each),
+        *call.x_strides, *call.y_strides, int(narrow), *widths,
     )  # fmt: skip
     return integers if call.border is None else integers + border_integers(call.border, len(integers))
 
 
 def space(plan: RowsPlan, call: Call) -> Space:
-    """Working space: a block's inputs with the padding, its outputs, and what is to be added to them."""
-    columns = plan.columns[0]
-    elements = plan.input_rows * plan.input_columns(columns) + plan.rows * columns * (1 + plan.spec.residual)
+    """Working space: a block's inputs with the padding, its outputs, and what is to be added to them; or zeros."""
+    elements = plan.input_columns(plan.columns[0])
+    if not plan.masked:
+        elements = elements * plan.input_rows + plan.rows * plan.columns[0] * (1 + plan.spec.residual)
     return Space(elements * plan.spec.element_bytes)
+
+
+def _blocks(plan: RowsPlan, width: int) -> tuple[int, int]:
+    """How many blocks of each width a row of outputs has: besides a vector at either end, where these are masked."""
+    if not plan.masked:
+        counts = split_width(width, plan.columns)
+        return counts[0], sum(counts[1:])
+    between = max(0, -(-width // plan.lanes) - 2)
+    return between // plan.vectors[0], between % plan.vectors[0] // plan.vectors[1]
 
 
 def emit(plan: RowsPlan) -> str:
     """The LLVM module of a plan; its one public function is ``run``."""
     b = Builder(plan.target, plan.spec.element)
-    for rows in sorted({stop - start for start, stop in plan.chunks()}):
+    for kernel_rows in sorted({stop - start for start, stop in plan.chunks()}):
         for vectors in plan.vectors:
-            _emit_micro(b, plan, rows, vectors)
+            emit_rows(b, plan, kernel_rows, vectors)
+        for rows in sorted({plan.rows, plan.narrow_rows}) if plan.masked else ():
+            emit_edge(b, plan, kernel_rows, rows)
     emit_activate(b, plan.spec)
     if plan.spec.x_stored:
         for columns in plan.columns:
             _emit_widen(b, plan, columns)
-    emit_fill(b, plan.spec, len(FIELDS))
+    if not plan.masked:
+        emit_fill(b, plan.spec, len(FIELDS))
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
     b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
     return b.module()
-
-
-def _uses(rows: int, kernel_rows: int, spec: ConvSpec) -> dict[int, list[tuple[int, int]]]:
-    """For each input row of a block, the output rows it is under, each with the kernel row that lies on it there."""
-    uses: dict[int, list[tuple[int, int]]] = {}
-    for r in range(rows):
-        for k in range(kernel_rows):
-            uses.setdefault(r * spec.strides[0] + k * spec.dilation[0], []).append((r, k))
-    return dict(sorted(uses.items()))
-
-
-def _is_dense(spec: ConvSpec) -> bool:
-    return spec.strides[0] == spec.dilation[0] == 1
-
-
-def _emit_micro(b: Builder, plan: RowsPlan, kernel_rows: int, vectors: int) -> None:
-    """Define ``rows_KxV(x, x_row, w, y, y_row, bias, mode)``: K kernel rows of an input channel for V vectors.
-
-    With a residual, where its first element is comes last.
-    """
-    spec, lanes = plan.sums_spec, b.lanes
-    kw = spec.kernel[1]
-    stride_w, dilation_w = spec.strides[1], spec.dilation[1]
-    uses = _uses(plan.rows, kernel_rows, spec)
-    most = _UNROLLED_PRODUCTS // (vectors * plan.rows) if vectors == plan.vectors[0] else 1
-    unroll = max(u for u in range(1, max(1, most) + 1) if kw % u == 0)
-
-    def body(
-        x: Value, x_row: Value, w: Value, y: Value, y_row: Value, bias: Value, mode: Value, *residuals: Value
-    ) -> None:
-        def row(at: Value, w: Value, pairs: Sequence[tuple[int, int]], sums: Sequence[Value]) -> list[Value]:
-            """Multiply an input row for each output row that it is under, by the kernel row that lies on it."""
-            busy = [r for r, _ in pairs]
-
-            def some(j: Value, *carry: Value) -> list[Value]:
-                new = list(carry)
-                for u in range(unroll):
-                    column = b.at(at, (j + u) * dilation_w)
-                    inputs = [b.load_strided(b.at(column, v * lanes * stride_w), stride_w) for v in range(vectors)]
-                    for i, (_, k) in enumerate(pairs):
-                        weight = b.broadcast(b.load(b.at(b.at(w, k * kw + u), j)))
-                        for v in range(vectors):
-                            new[i * vectors + v] = b.multiply_add(weight, inputs[v], new[i * vectors + v])
-                return new
-
-            carried = [sums[r * vectors + v] for r in busy for v in range(vectors)]
-            results = b.loop(0, kw, some, carried, step=unroll, once=True)
-            out = list(sums)
-            for i, r in enumerate(busy):
-                out[r * vectors : (r + 1) * vectors] = results[i * vectors : (i + 1) * vectors]
-            return out
-
-        def all_rows(i: Value, *sums: Value) -> list[Value]:
-            return row(b.at(x, i * x_row), b.at(w, i * kw), [(r, -r) for r in range(plan.rows)], sums)
-
-        sums = [b.zero()] * (plan.rows * vectors)
-        full = range(plan.rows - 1, kernel_rows) if _is_dense(spec) else range(0)  # input rows under all output rows
-        for i, pairs in uses.items():
-            if i not in full:
-                sums = row(b.at(x, x_row * i), w, pairs, sums)
-            elif i == full.start:
-                sums = list(b.loop(full.start, full.stop, all_rows, sums, once=True))
-        whole = plan.is_whole
-        residual = residuals[0] if residuals else None
-        end = Epilogue.of(b, spec, mode, residual, whole=whole)
-        if residual is not None and not whole:  # before the last chunk, what is read costs nothing and is not added
-            residual = b.select(end.last, residual, y)
-        start = b.broadcast(b.load(bias))
-        for r in range(plan.rows):
-            for v in range(vectors):
-                at = b.at(b.at(y, y_row * r), v * lanes)
-                addend = start if whole else b.select(end.first, start, b.load(at, lanes))
-                total = b.add(sums[r * vectors + v], addend)
-                if residual is not None:
-                    total = end.with_residual(total, b.load(b.at(b.at(residual, y_row * r), v * lanes), lanes))
-                b.store(end.finish(total), at)
-        end.activate(y, y_row, plan.rows, vectors * lanes)
-
-    pointers = {**dict.fromkeys(("w", "bias"), "ptr"), **spec.pointers}
-    names = ("x", "x_row", "w", "y", "y_row", "bias", "mode", *(["residual"] if spec.residual else []))
-    b.function(f"rows_{kernel_rows}x{vectors}", {name: pointers.get(name, "i64") for name in names}, body)
 
 
 def _emit_widen(b: Builder, plan: RowsPlan, columns: int) -> None:
@@ -329,23 +314,40 @@ class _Driver:
         b, spec, plan = self.b, self.spec, self.plan
         s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
         self.integers, self.window = shape, window
-        tile = b.at(window, plan.input_rows * plan.input_columns(plan.columns[0]))
+        span = plan.input_columns(plan.columns[0])
+        if plan.masked:
+            b.fill_zero(window, span)
+        tile = b.at(window, plan.input_rows * span)
         residual_tile = b.at(tile, plan.rows * plan.columns[0])
         self.tile, self.residual_tile = (b.pointing_to(t, plan.sums_spec.y_stored) for t in (tile, residual_tile))
+        planes = s["batch"] * spec.groups
 
         def one(ticket: Value) -> None:
             band, rest = ticket % s["bands"], ticket // s["bands"]
-            group, image = rest % spec.groups, rest // spec.groups
+            first = rest * s["planes_per_task"]
+            stop = b.minimum(first + s["planes_per_task"], planes)
+            b.loop(first, stop, lambda number: plane(band, number), once=True)
+
+        def plane(band: Value, number: Value) -> None:
+            group, image = number % spec.groups, number // spec.groups
             self.x = b.at(x, image * s["x_image"] + group * s["x_channel"] * spec.group_in)
             out = image * s["y_image"] + group * s["y_channel"]
             self.y, self.residual = b.at(y, out), b.at(residual, out)
             self.w = b.at(w, group * math.prod(spec.taps))
             self.bias = b.at(bias, group)
-            first = band * s["blocks_per_task"] * plan.rows
-            stop = b.minimum(first + s["blocks_per_task"] * plan.rows, s["out_height"])
-            b.loop(first, stop, self.blocks, step=plan.rows)
+            first = band * s["rows_per_task"]
+            stop = b.minimum(first + s["rows_per_task"], s["out_height"])
+            if not plan.masked:
+                b.loop(first, stop, self.blocks, step=plan.rows)
+                return
+            b.when(
+                s["narrow"].equals(1),
+                lambda: b.loop(first, stop, self.narrow_rows, step=plan.narrow_rows) and None,
+                lambda: b.loop(first, stop, self.masked_blocks, step=plan.rows) and None,
+            )
 
-        emit_tasks(b, shared, flags, s["batch"] * spec.groups * s["bands"], one)
+        tasks = (planes + s["planes_per_task"] - 1) // s["planes_per_task"] * s["bands"]
+        emit_tasks(b, shared, flags, tasks, one)
 
     def blocks(self, oh: Value) -> None:
         """Some output rows: as many blocks of each size as the call says, the last perhaps not full."""
@@ -358,6 +360,65 @@ class _Driver:
 
             b.loop(ow, stop, block, step=columns)
             ow = stop
+
+    def masked_blocks(self, oh: Value) -> None:
+        """The same with masks: whole blocks lie between vectors at either end, which may reach beyond it."""
+        b, plan, lanes = self.b, self.plan, self.plan.lanes
+        ow = b.integer(lanes)
+        self.edge(oh, b.integer(0), plan.rows)
+        for i, (vectors, columns) in enumerate(zip(plan.vectors, plan.columns, strict=True)):
+            stop = ow + self.shape[f"blocks_{i}"] * columns
+
+            def block(ow: Value, vectors: int = vectors, columns: int = columns) -> None:
+                b.when(
+                    self.is_inside(oh, ow, columns),
+                    lambda: self.whole_block(oh, ow, vectors),
+                    lambda: b.loop(0, columns, lambda j: self.edge(oh, ow + j, plan.rows), step=lanes) and None,
+                )
+
+            b.loop(ow, stop, block, step=columns)
+            ow = stop
+        b.loop(ow, self.shape["out_width"], lambda ow: self.edge(oh, ow, plan.rows), step=lanes)
+
+    def narrow_rows(self, oh: Value) -> None:
+        """Some output rows with nothing between the ends."""
+        b, plan = self.b, self.plan
+        b.loop(0, self.shape["out_width"], lambda ow: self.edge(oh, ow, plan.narrow_rows), step=plan.lanes, once=True)
+
+    def is_inside(self, oh: Value, ow: Value, columns: int) -> Value:
+        """Whether all inputs of a block lie in the image, and its outputs in the output."""
+        b, s, spec, plan = self.b, self.shape, self.spec, self.plan
+        ih, iw = oh * spec.strides[0] - s["pad_top"], ow * spec.strides[1] - s["pad_left"]
+        high = (plan.rows - 1) * spec.strides[0] + (spec.kernel[0] - 1) * spec.dilation[0] + 1
+        beside = b.both(iw >= 0, iw + plan.input_columns(columns) <= s["width"])
+        return b.both(b.both(beside, oh + plan.rows <= s["out_height"]), b.both(ih >= 0, ih + high <= s["height"]))
+
+    def whole_block(self, oh: Value, ow: Value, vectors: int) -> None:
+        """A block that is inside."""
+        b, s, plan = self.b, self.shape, self.plan
+        out, iw = oh * s["y_row"] + ow, ow * self.spec.strides[1] - s["pad_left"]
+        residual = [b.at(self.residual, out)] if self.spec.residual else []
+
+        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
+            at = b.at(x, ih * s["x_row"] + iw)
+            name = f"rows_{kernel_rows}x{plan.rows}x{vectors}"
+            b.call(name, at, s["x_row"], w, b.at(self.y, out), s["y_row"], self.bias, mode, *residual)
+
+        self.for_each_chunk(oh, some)
+
+    def edge(self, oh: Value, ow: Value, rows: int) -> None:
+        """A vector of columns, of some rows, of which some may reach beyond the image or the output."""
+        b, s = self.b, self.shape
+        out, iw = oh * s["y_row"] + ow, ow * self.spec.strides[1] - s["pad_left"]
+        residual = [b.at(self.residual, out)] if self.spec.residual else []
+        wanted = s["out_height"] - oh, s["out_width"] - ow
+
+        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
+            at, place = b.at(x, ih * s["x_row"] + iw), (ih, iw, s["height"], s["width"], self.window)
+            into = b.at(self.y, out), s["y_row"], self.bias, mode
+            b.call(f"edge_{kernel_rows}x{rows}x1", at, s["x_row"], w, *into, *place, *wanted, *residual)
+
+        self.for_each_chunk(oh, some)
 
     def block(self, oh: Value, ow: Value, vectors: int, columns: int) -> None:
         """One block of outputs: in place, or where it is not a whole one, in a copy."""
@@ -388,36 +449,43 @@ class _Driver:
         b, s, spec, plan = self.b, self.shape, self.spec, self.plan
         iw, span = ow * spec.strides[1] - s["pad_left"], plan.input_columns(columns)
         beside = b.both(iw >= 0, iw + span <= s["width"])
-        chunks = plan.chunks()
+
+        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
+            inside = b.both(beside, b.both(ih >= 0, ih + plan.input_rows <= s["height"]))
+
+            def in_place() -> list[Value]:
+                return [b.at(x, ih * s["x_row"] + iw), s["x_row"]]
+
+            def in_window() -> list[Value]:
+                size = plan.input_rows, span, span, s["height"], s["width"], s["x_row"]
+                b.call("fill", self.window, x, ih, iw, *size, self.integers)
+                return [self.window, b.integer(span)]
+
+            def widened() -> list[Value]:
+                b.call(f"widen_{columns}", self.window, b.at(x, ih * s["x_row"] + iw), s["x_row"])
+                return [self.window, b.integer(span)]
+
+            # Input that is to be widened is so in the window, once for all the taps that are on it.
+            at, x_row = b.when(inside, widened if spec.x_stored else in_place, in_window)
+            added = [residual] if spec.residual else []
+            b.call(f"rows_{kernel_rows}x{plan.rows}x{vectors}", at, x_row, w, y, y_row, self.bias, mode, *added)
+
+        self.for_each_chunk(oh, some)
+
+    def for_each_chunk(self, oh: Value, body: Callable[[Value, Value, int, Value, Value], None]) -> None:
+        """Run ``body(x, w, kernel_rows, ih, mode)``: the channel of the image, the weights, and the first input row."""
+        b, s, spec = self.b, self.shape, self.spec
 
         def of_channel(channel: Value) -> None:
             x = b.at(self.x, channel * s["x_channel"])
             w = b.at(self.w, channel * math.prod(spec.kernel))
-            for start, stop in chunks:
+            for start, stop in self.plan.chunks():
                 ih = oh * spec.strides[0] - s["pad_top"] + start * spec.dilation[0]
-                inside = b.both(beside, b.both(ih >= 0, ih + plan.input_rows <= s["height"]))
-
-                def in_place(ih: Value = ih) -> list[Value]:
-                    return [b.at(x, ih * s["x_row"] + iw), s["x_row"]]
-
-                def in_window(ih: Value = ih) -> list[Value]:
-                    size = plan.input_rows, span, span, s["height"], s["width"], s["x_row"]
-                    b.call("fill", self.window, x, ih, iw, *size, self.integers)
-                    return [self.window, b.integer(span)]
-
-                def widened(ih: Value = ih) -> list[Value]:
-                    b.call(f"widen_{columns}", self.window, b.at(x, ih * s["x_row"] + iw), s["x_row"])
-                    return [self.window, b.integer(span)]
-
-                # Input that is to be widened is so in the window, once for all the taps that are on it.
-                at, x_row = b.when(inside, widened if spec.x_stored else in_place, in_window)
                 mode = b.integer(0)
                 if start == 0:
                     mode = b.select(channel.equals(0), 1, 0)
                 if stop == spec.kernel[0]:
                     mode = mode + b.select(channel.equals(spec.group_in - 1), 2, 0)
-                name = f"rows_{stop - start}x{vectors}"
-                added = [residual] if spec.residual else []
-                b.call(name, at, x_row, b.at(w, start * spec.kernel[1]), y, y_row, self.bias, mode, *added)
+                body(x, b.at(w, start * spec.kernel[1]), stop - start, ih, mode)
 
         b.loop(0, spec.group_in, of_channel, once=True)

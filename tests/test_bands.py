@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "strided": ((2, 40, 57, 45), (3, 3, 40, 50), {"padding": "same", "strides": 2}),
     "three channels": ((2, 3, 67, 83), (7, 7, 3, 64), {"padding": 3, "strides": 2}),
     "bands side by side": ((1, 64, 2, 9000), (1, 5, 64, 64), {"padding": "same", "strides": (1, 2)}),
-    "depthwise, small": ((2, 70, 9, 14), (5, 5, 1, 70), {"padding": "same", "groups": 70}),
+    "depthwise, small": ((2, 70, 9, 14), (5, 5, 1, 70), {"padding": "same", "groups": 70, "strides": 2}),
     "strips of two groups": ((1, 90, 9, 150), (3, 3, 45, 80), {"padding": "same", "groups": 2}),
     "strips, cropped": ((1, 30, 19, 21), (3, 3, 30, 17), {"padding": ((-2, 1), (3, -4))}),
 }

@@ -141,9 +141,15 @@ def test_it_is_chosen_wherever_it_applies(target: str, kernel: Pair) -> None:
 
 def test_small_images_with_channels_first_go_by_bands_of_it_and_large_ones_do_not() -> None:
     spec = replace(spec_of((5, 5), channels=240), channels_last=False)
-    assert choose(spec, TARGETS["avx512"], (14, 14)).label == "depthwise by bands"
-    assert choose(spec, TARGETS["avx512"], (14, 14), tame=False).label == "grouped by bands"
-    assert choose(spec, TARGETS["avx512"], (112, 112)).label == "rows"
+    assert choose(spec, TARGETS["avx2"], (14, 14)).label == "depthwise by bands"
+    assert choose(spec, TARGETS["avx2"], (14, 14), tame=False).label == "grouped by bands"
+    assert choose(spec, TARGETS["avx2"], (112, 112)).label == "rows"
+
+
+def test_with_masks_rows_take_small_images_too_and_bands_take_strides_that_lanes_of_columns_do_not_fill() -> None:
+    spec, avx512 = replace(spec_of((5, 5), channels=240), channels_last=False), TARGETS["avx512"]
+    assert choose(spec, avx512, (14, 14)).label == "rows"
+    assert choose(replace(spec, strides=(2, 2)), avx512, (7, 7)).label == "depthwise by bands"
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "constant"])

@@ -45,6 +45,9 @@ _Job = ctypes.c_int64 * helpers.Job.COUNT
 _WORK_PER_THREAD = 4_000_000
 """Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
 
+_BYTES_PER_THREAD = 1 << 19
+"""Bytes of input and output of which the same is true: depthwise convolution spends longer on them than on products."""
+
 _SMALL_BYTES = 4096
 
 _MOST_SHAPES = 64
@@ -477,7 +480,8 @@ class PreparedConv:
                     f"{MOST_STRIDE} are computed"
                 )
         work = shape[0] * geometry.multiply_adds
-        used = max(1, min(most, work // _WORK_PER_THREAD))
+        moved = x.nbytes + out_bytes
+        used = max(1, min(most, max(work // _WORK_PER_THREAD, moved // _BYTES_PER_THREAD)))
         call = Call(
             batch=max(shape[0], 1),  # an empty one runs nothing, but schedules divide by it
             geometry=lifted,

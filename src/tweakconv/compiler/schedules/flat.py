@@ -38,7 +38,8 @@ def flattened(spec: ConvSpec, call: Call, multiple: int) -> Call:
     x_pixel, y_pixel = spec.pixel_stride, spec.out_pixel_stride
     if (x_row, y_row) != (across.input * x_pixel, across.output * y_pixel):
         return call
-    rows, columns = _shape(down.output * across.output, across.output, multiple)
+    images = call.batch * spec.groups
+    rows, columns = _shape(down.output * across.output, across.output, multiple, images, call.threads)
     geometry = ConvGeometry(
         (AxisGeometry(rows, 1), AxisGeometry(columns, 1)), spec.in_channels, spec.out_channels, spec.groups
     )
@@ -49,16 +50,31 @@ def flattened(spec: ConvSpec, call: Call, multiple: int) -> Call:
     )
 
 
+_FAIR = 1.02
+"""How many more pixels than it must a thread may have for the sake of longer rows."""
+
+
 @cache
-def _shape(pixels: int, columns: int, multiple: int) -> tuple[int, int]:
+def _shape(pixels: int, columns: int, multiple: int, images: int = 1, threads: int = 1) -> tuple[int, int]:
     """Rows and columns of so many pixels: long rows, of whole vectors if there are such; else what they were.
+
+    Several threads, which take rows of the images, get equally many pixels.
 
     Examples
     --------
     >>> _shape(56 * 56, 56, 16), _shape(14 * 14, 14, 16), _shape(7 * 7, 7, 16), _shape(101 * 103, 103, 16)
     ((7, 448), (1, 196), (1, 49), (101, 103))
+    >>> _shape(56 * 56, 56, 16, 1, 2), _shape(14 * 14, 14, 16, 1, 2), _shape(7 * 7, 7, 16, 1, 2)
+    ((14, 224), (2, 98), (7, 7))
     """
     small = [n for n in range(1, isqrt(pixels) + 1) if pixels % n == 0]
     lengths = [n for d in small for n in (d, pixels // d) if columns < n <= _LONG]
-    best = max([columns, *lengths], key=lambda n: (n >= 8 * multiple and n % multiple == 0, n))
+
+    def busiest(length: int) -> int:
+        """Pixels of the thread that has the most."""
+        return -(-(pixels // length * images) // threads) * length
+
+    least = min(map(busiest, [columns, *lengths]))
+    fair = [length for length in [columns, *lengths] if busiest(length) <= _FAIR * least]
+    best = max(fair, key=lambda n: (n >= 8 * multiple and n % multiple == 0, n))
     return pixels // best, best

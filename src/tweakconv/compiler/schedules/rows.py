@@ -11,33 +11,23 @@ Every product is one of the definition's, so NaN and infinity go where it sends 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tweakconv.arrays import FloatArray
 from tweakconv.compiler.call import Call, Space
-from tweakconv.compiler.emit import Builder, Value
+from tweakconv.compiler.emit import Builder
 from tweakconv.compiler.packing.parts import CHANNEL, COLUMN, GROUP, ROW, Along, Part
 from tweakconv.compiler.schedules.blocking import even_step, split_width
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate, rounds_late
 from tweakconv.compiler.schedules.row_window import emit_fill
+from tweakconv.compiler.schedules.rows_copied import Copying, emit_widen
+from tweakconv.compiler.schedules.rows_driver import FIELDS
+from tweakconv.compiler.schedules.rows_masked import Masking
 from tweakconv.compiler.schedules.rows_micro import emit_edge, emit_rows, is_dense, uses
-from tweakconv.compiler.schedules.tasks import emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
-
-FIELDS = (
-    "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left",
-    "planes_per_task", "rows_per_task", "bands", "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
-    "narrow", "blocks_0", "blocks_1",
-)  # fmt: skip
-"""The run-time integers of one call, in order.
-
-Strides count elements. A task is some planes, each a channel of an image, or a band of rows of one. A row has
-``blocks_i`` blocks of the i-th width, or where ``narrow`` is 1, none.
-"""
 
 _CHUNK_STEPS = 512
 
@@ -91,6 +81,16 @@ class RowsPlan:
     def narrow_rows(self) -> int:
         """Output rows of a block of one vector, where a row has no others: many such outputs have 7, 14 or 28 rows."""
         return 7 if self.masked and self.spec.kernel[0] > 1 else self.rows
+
+    @property
+    def planes(self) -> int:
+        """Planes that are computed together."""
+        return 2 if self.masked and self.spec.groups > 1 else 1
+
+    @property
+    def pairs(self) -> int:
+        """Such planes of an image."""
+        return -(-self.spec.groups // self.planes)
 
     @property
     def input_rows(self) -> int:
@@ -232,7 +232,7 @@ def integers(plan: RowsPlan, call: Call) -> tuple[int, ...]:
     narrow = plan.masked and not any(widths)
     each_rows = plan.narrow_rows if narrow else plan.rows
     blocks = -(-rows.output // each_rows)
-    planes, tasks = call.batch * plan.spec.groups, _TASKS_PER_THREAD * call.threads if call.threads > 1 else 1
+    planes, tasks = call.batch * plan.pairs, _TASKS_PER_THREAD * call.threads if call.threads > 1 else 1
     bands = min(blocks, -(-tasks // planes))
     each = -(-blocks // bands)
     integers = (
@@ -271,221 +271,10 @@ def emit(plan: RowsPlan) -> str:
     emit_activate(b, plan.spec)
     if plan.spec.x_stored:
         for columns in plan.columns:
-            _emit_widen(b, plan, columns)
+            emit_widen(b, plan, columns)
     if not plan.masked:
         emit_fill(b, plan.spec, len(FIELDS))
+    driver = Masking(b, plan) if plan.masked else Copying(b, plan)
     pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, driver.run, public=True)
     return b.module()
-
-
-def _emit_widen(b: Builder, plan: RowsPlan, columns: int) -> None:
-    """Define ``widen_C(window, x, x_row)``: the inputs of a block of C columns that all lie in the image.
-
-    Measured: 3x3 on uint8 of 1080x1920 takes 0.98 ms, and 1.16 where ``fill`` does this as well.
-    """
-    span = plan.input_columns(columns)
-    places = [*range(0, span - b.lanes, b.lanes), span - b.lanes]  # the last overlaps the one before
-
-    def body(window: Value, x: Value, x_row: Value) -> None:
-        def row(r: Value) -> None:
-            target, source = b.at(window, r * span), b.at(x, r * x_row)
-            for place in places:
-                b.store(b.load(b.at(source, place), b.lanes), b.at(target, place))
-
-        b.loop(0, plan.input_rows, row, once=True)
-
-    b.function(f"widen_{columns}", {"window": "ptr", "x": plan.spec.pointers["x"], "x_row": "i64"}, body)
-
-
-class _Driver:
-    """Emits ``run``: tasks (bands of blocks of rows of a channel of an image), blocks, chunks of the sum."""
-
-    def __init__(self, b: Builder, plan: RowsPlan) -> None:
-        self.b = b
-        self.plan = plan
-        self.spec = plan.spec
-
-    def run(
-        self, x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, shared: Value, window: Value,
-        flags: Value,
-    ) -> None:  # fmt: skip
-        """Take tasks until none is left."""
-        b, spec, plan = self.b, self.spec, self.plan
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
-        self.integers, self.window = shape, window
-        span = plan.input_columns(plan.columns[0])
-        if plan.masked:
-            b.fill_zero(window, span)
-        tile = b.at(window, plan.input_rows * span)
-        residual_tile = b.at(tile, plan.rows * plan.columns[0])
-        self.tile, self.residual_tile = (b.pointing_to(t, plan.sums_spec.y_stored) for t in (tile, residual_tile))
-        planes = s["batch"] * spec.groups
-
-        def one(ticket: Value) -> None:
-            band, rest = ticket % s["bands"], ticket // s["bands"]
-            first = rest * s["planes_per_task"]
-            stop = b.minimum(first + s["planes_per_task"], planes)
-            b.loop(first, stop, lambda number: plane(band, number), once=True)
-
-        def plane(band: Value, number: Value) -> None:
-            group, image = number % spec.groups, number // spec.groups
-            self.x = b.at(x, image * s["x_image"] + group * s["x_channel"] * spec.group_in)
-            out = image * s["y_image"] + group * s["y_channel"]
-            self.y, self.residual = b.at(y, out), b.at(residual, out)
-            self.w = b.at(w, group * math.prod(spec.taps))
-            self.bias = b.at(bias, group)
-            first = band * s["rows_per_task"]
-            stop = b.minimum(first + s["rows_per_task"], s["out_height"])
-            if not plan.masked:
-                b.loop(first, stop, self.blocks, step=plan.rows)
-                return
-            b.when(
-                s["narrow"].equals(1),
-                lambda: b.loop(first, stop, self.narrow_rows, step=plan.narrow_rows) and None,
-                lambda: b.loop(first, stop, self.masked_blocks, step=plan.rows) and None,
-            )
-
-        tasks = (planes + s["planes_per_task"] - 1) // s["planes_per_task"] * s["bands"]
-        emit_tasks(b, shared, flags, tasks, one)
-
-    def blocks(self, oh: Value) -> None:
-        """Some output rows: as many blocks of each size as the call says, the last perhaps not full."""
-        b, ow = self.b, self.b.integer(0)
-        for i, (vectors, columns) in enumerate(zip(self.plan.vectors, self.plan.columns, strict=True)):
-            stop = ow + self.shape[f"blocks_{i}"] * columns
-
-            def block(ow: Value, vectors: int = vectors, columns: int = columns) -> None:
-                self.block(oh, ow, vectors, columns)
-
-            b.loop(ow, stop, block, step=columns)
-            ow = stop
-
-    def masked_blocks(self, oh: Value) -> None:
-        """The same with masks: whole blocks lie between vectors at either end, which may reach beyond it."""
-        b, plan, lanes = self.b, self.plan, self.plan.lanes
-        ow = b.integer(lanes)
-        self.edge(oh, b.integer(0), plan.rows)
-        for i, (vectors, columns) in enumerate(zip(plan.vectors, plan.columns, strict=True)):
-            stop = ow + self.shape[f"blocks_{i}"] * columns
-
-            def block(ow: Value, vectors: int = vectors, columns: int = columns) -> None:
-                b.when(
-                    self.is_inside(oh, ow, columns),
-                    lambda: self.whole_block(oh, ow, vectors),
-                    lambda: b.loop(0, columns, lambda j: self.edge(oh, ow + j, plan.rows), step=lanes) and None,
-                )
-
-            b.loop(ow, stop, block, step=columns)
-            ow = stop
-        b.loop(ow, self.shape["out_width"], lambda ow: self.edge(oh, ow, plan.rows), step=lanes)
-
-    def narrow_rows(self, oh: Value) -> None:
-        """Some output rows with nothing between the ends."""
-        b, plan = self.b, self.plan
-        b.loop(0, self.shape["out_width"], lambda ow: self.edge(oh, ow, plan.narrow_rows), step=plan.lanes, once=True)
-
-    def is_inside(self, oh: Value, ow: Value, columns: int) -> Value:
-        """Whether all inputs of a block lie in the image, and its outputs in the output."""
-        b, s, spec, plan = self.b, self.shape, self.spec, self.plan
-        ih, iw = oh * spec.strides[0] - s["pad_top"], ow * spec.strides[1] - s["pad_left"]
-        high = (plan.rows - 1) * spec.strides[0] + (spec.kernel[0] - 1) * spec.dilation[0] + 1
-        beside = b.both(iw >= 0, iw + plan.input_columns(columns) <= s["width"])
-        return b.both(b.both(beside, oh + plan.rows <= s["out_height"]), b.both(ih >= 0, ih + high <= s["height"]))
-
-    def whole_block(self, oh: Value, ow: Value, vectors: int) -> None:
-        """A block that is inside."""
-        b, s, plan = self.b, self.shape, self.plan
-        out, iw = oh * s["y_row"] + ow, ow * self.spec.strides[1] - s["pad_left"]
-        residual = [b.at(self.residual, out)] if self.spec.residual else []
-
-        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
-            at = b.at(x, ih * s["x_row"] + iw)
-            name = f"rows_{kernel_rows}x{plan.rows}x{vectors}"
-            b.call(name, at, s["x_row"], w, b.at(self.y, out), s["y_row"], self.bias, mode, *residual)
-
-        self.for_each_chunk(oh, some)
-
-    def edge(self, oh: Value, ow: Value, rows: int) -> None:
-        """A vector of columns, of some rows, of which some may reach beyond the image or the output."""
-        b, s = self.b, self.shape
-        out, iw = oh * s["y_row"] + ow, ow * self.spec.strides[1] - s["pad_left"]
-        residual = [b.at(self.residual, out)] if self.spec.residual else []
-        wanted = s["out_height"] - oh, s["out_width"] - ow
-
-        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
-            at, place = b.at(x, ih * s["x_row"] + iw), (ih, iw, s["height"], s["width"], self.window)
-            into = b.at(self.y, out), s["y_row"], self.bias, mode
-            b.call(f"edge_{kernel_rows}x{rows}x1", at, s["x_row"], w, *into, *place, *wanted, *residual)
-
-        self.for_each_chunk(oh, some)
-
-    def block(self, oh: Value, ow: Value, vectors: int, columns: int) -> None:
-        """One block of outputs: in place, or where it is not a whole one, in a copy."""
-        b, s, plan = self.b, self.shape, self.plan
-        out = oh * s["y_row"] + ow
-        y, residual = b.at(self.y, out), b.at(self.residual, out)
-        rows, wanted = b.minimum(s["out_height"] - oh, plan.rows), b.minimum(s["out_width"] - ow, columns)
-        whole = b.both(rows.equals(plan.rows), wanted.equals(columns))
-
-        def copy(target: Value, target_row: Value | int, source: Value, source_row: Value | int) -> None:
-            b.loop(0, rows, lambda r: b.copy(b.at(target, r * target_row), b.at(source, r * source_row), wanted))
-
-        if y.of != self.tile.of:
-            if self.spec.residual:
-                copy(self.residual_tile, columns, residual, s["y_row"])
-            self.sums(oh, ow, self.tile, b.integer(columns), self.residual_tile, vectors, columns)
-            copy(y, s["y_row"], self.tile, columns)
-            return
-        if self.spec.residual:
-            b.when(whole, lambda: None, lambda: copy(self.residual_tile, columns, residual, s["y_row"]))
-            residual = b.select(whole, residual, self.residual_tile)
-        place, step = b.select(whole, y, self.tile), b.select(whole, s["y_row"], columns)
-        self.sums(oh, ow, place, step, residual, vectors, columns)
-        b.when(whole, lambda: None, lambda: copy(y, s["y_row"], self.tile, columns))
-
-    def sums(self, oh: Value, ow: Value, y: Value, y_row: Value, residual: Value, vectors: int, columns: int) -> None:
-        """The sums of a block, chunk by chunk; each reads the image in place or, at its border, a padded copy."""
-        b, s, spec, plan = self.b, self.shape, self.spec, self.plan
-        iw, span = ow * spec.strides[1] - s["pad_left"], plan.input_columns(columns)
-        beside = b.both(iw >= 0, iw + span <= s["width"])
-
-        def some(x: Value, w: Value, kernel_rows: int, ih: Value, mode: Value) -> None:
-            inside = b.both(beside, b.both(ih >= 0, ih + plan.input_rows <= s["height"]))
-
-            def in_place() -> list[Value]:
-                return [b.at(x, ih * s["x_row"] + iw), s["x_row"]]
-
-            def in_window() -> list[Value]:
-                size = plan.input_rows, span, span, s["height"], s["width"], s["x_row"]
-                b.call("fill", self.window, x, ih, iw, *size, self.integers)
-                return [self.window, b.integer(span)]
-
-            def widened() -> list[Value]:
-                b.call(f"widen_{columns}", self.window, b.at(x, ih * s["x_row"] + iw), s["x_row"])
-                return [self.window, b.integer(span)]
-
-            # Input that is to be widened is so in the window, once for all the taps that are on it.
-            at, x_row = b.when(inside, widened if spec.x_stored else in_place, in_window)
-            added = [residual] if spec.residual else []
-            b.call(f"rows_{kernel_rows}x{plan.rows}x{vectors}", at, x_row, w, y, y_row, self.bias, mode, *added)
-
-        self.for_each_chunk(oh, some)
-
-    def for_each_chunk(self, oh: Value, body: Callable[[Value, Value, int, Value, Value], None]) -> None:
-        """Run ``body(x, w, kernel_rows, ih, mode)``: the channel of the image, the weights, and the first input row."""
-        b, s, spec = self.b, self.shape, self.spec
-
-        def of_channel(channel: Value) -> None:
-            x = b.at(self.x, channel * s["x_channel"])
-            w = b.at(self.w, channel * math.prod(spec.kernel))
-            for start, stop in self.plan.chunks():
-                ih = oh * spec.strides[0] - s["pad_top"] + start * spec.dilation[0]
-                mode = b.integer(0)
-                if start == 0:
-                    mode = b.select(channel.equals(0), 1, 0)
-                if stop == spec.kernel[0]:
-                    mode = mode + b.select(channel.equals(spec.group_in - 1), 2, 0)
-                body(x, b.at(w, start * spec.kernel[1]), stop - start, ih, mode)
-
-        b.loop(0, spec.group_in, of_channel, once=True)

@@ -42,6 +42,9 @@ are more than a core's cache, and so are written to memory and read from there a
 _CACHED_BYTES, _BANDS_MORE = 3 << 19, 1.5
 """Outputs that a core's cache holds with their inputs, and how much longer bands of these take than estimated."""
 
+_LITTLE = 1 << 16
+"""Multiply-adds of an image for which direct sums take the least time: a call of Winograd's takes 4 µs to begin."""
+
 _OPENCV_TRANSFORMS = 130
 """Taps from which on OpenCV filters images of bytes by a Fourier transform, whose rounding nobody can follow."""
 
@@ -305,6 +308,11 @@ def _bands_win(way: Choice, plain: Choice, out_size: tuple[int, int] | None) -> 
     return way.cycles(out_size) * _BANDS_MORE < plain.cycles(out_size)
 
 
+def _is_little(spec: ConvSpec, out_size: tuple[int, int]) -> bool:
+    """Whether an image has so few products that a call of Winograd's takes longer to begin."""
+    return math.prod(out_size) * math.prod(spec.taps) * spec.out_channels <= _LITTLE
+
+
 def _best(
     spec: ConvSpec, target: Target, out_size: tuple[int, int] | None,
     *, tame: bool, packs: bool, whole: bool, met: float,
@@ -322,7 +330,7 @@ def _best(
         if depthwise and (plain.algorithm == "grouped" or _bands_win(depthwise[0], plain, out_size)):
             plain = depthwise[0]  # in the first case it computes the same bands in less time
         return plain._replace(reason=_REASONS.get(plain.algorithm, lanes))
-    fast = ways("winograd", spec, target) if out_size is not None else []
+    fast = [] if out_size is None or _is_little(spec, out_size) else ways("winograd", spec, target)
     if not fast or out_size is None:
         return direct._replace(reason=f"it computes every geometry; {lanes}")
     if whole:

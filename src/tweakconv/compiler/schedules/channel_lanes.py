@@ -48,7 +48,7 @@ def blocking(spec: ConvSpec, target: Target, *, streams: bool = False) -> Blocki
     # Besides the sums: the weights, one broadcast value, and a product where multiply and add are apart.
     spare = vectors + 1 + (0 if target.fma else 1)
     most = min(_MOST_PIXELS, (target.registers - spare) // vectors)
-    pixels = tuple(sorted({most, most - 1, -(-2 * most // 3), -(-most // 3)}, reverse=True))
+    pixels = _sizes(most)
     kh, kw = spec.kernel
     steps = _STREAMED_STEPS if streams else _CHUNK_STEPS
     channels = even_step(spec.group_in, steps, 4)
@@ -76,6 +76,12 @@ def blocking(spec: ConvSpec, target: Target, *, streams: bool = False) -> Blocki
         in_stretches=has_stretches(spec, pixels),
         ahead=_LINES_AHEAD if streams else 0,
     )
+
+
+def _sizes(most: int) -> tuple[int, ...]:
+    """Pixels of the blocks that rows are cut into: many rows have 7, 14 or 28, which 5, or else 7, fits."""
+    few = -(-2 * most // 3)
+    return tuple(sorted({most, most - 1 if most < _MOST_PIXELS else few - 1, few, -(-most // 3)}, reverse=True))
 
 
 def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:

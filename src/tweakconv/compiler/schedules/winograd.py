@@ -130,7 +130,8 @@ class WinogradPlan:
     @property
     def at_once(self) -> tuple[int, int]:
         """Tiles that one microkernel call multiplies: as many as registers hold, or two thirds of them."""
-        return self.products.pixels[0], self.products.pixels[2]
+        most = self.products.pixels[0]
+        return most, -(-2 * most // 3)
 
     @property
     def inputs_apart(self) -> int:

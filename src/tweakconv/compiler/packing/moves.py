@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tweakconv.compiler.jit import Loaded
 
 _DEPTH = 6
-"""Nested loops of a move."""
+"""Nested loops of a line of the table; a move may have more before it is cut into pieces."""
 
 _HEAD = ("source", "target", "run", "room", "source_step", "columns", "target_step")
 """The first integers of a move; counts, source strides and target strides of its loops follow.
@@ -67,6 +67,8 @@ class Move(NamedTuple):
 
     def integers(self) -> list[int]:
         """Its line of the table."""
+        if len(self.nests) > _DEPTH:
+            raise ValueError(f"a line of the table has {_DEPTH} loops, not {len(self.nests)}")
         nests = [Nest(1, 0, 0)] * (_DEPTH - len(self.nests)) + list(self.nests)
         head = (self.source, self.target, self.run, self.room, self.source_step, self.columns, self.target_step)
         return [*head, *(n.turns for n in nests), *(n.source for n in nests), *(n.target for n in nests)]
@@ -275,11 +277,16 @@ def _apart(nests: list[Nest], which: Callable[[Nest], bool]) -> tuple[Nest, list
 
 
 def _pieces(move: Move) -> Iterator[Move]:
-    """A move cut along its outermost loop into several of a size that threads can share."""
+    """A move cut along its outermost loop into some of a size that threads can share, of no more loops than a line."""
     if not move.nests:
         yield move
         return
     outer, *inner = move.nests
+    if len(inner) >= _DEPTH:
+        for turn in range(outer.turns):
+            at = move.source + turn * outer.source, move.target + turn * outer.target
+            yield from _pieces(move._replace(source=at[0], target=at[1], nests=tuple(inner)))
+        return
     each = move.room * max(1, move.columns)
     for nest in inner:
         each *= nest.turns

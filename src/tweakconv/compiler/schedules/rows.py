@@ -25,7 +25,7 @@ from tweakconv.compiler.schedules.row_window import emit_fill
 from tweakconv.compiler.schedules.rows_copied import Copying, emit_widen
 from tweakconv.compiler.schedules.rows_driver import FIELDS
 from tweakconv.compiler.schedules.rows_masked import Masking
-from tweakconv.compiler.schedules.rows_micro import emit_edge, emit_rows, is_dense, uses
+from tweakconv.compiler.schedules.rows_micro import UNROLLED_NARROW, emit_edge, emit_rows, is_dense, uses
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 
@@ -132,11 +132,15 @@ class RowsPlan:
 _PRODUCT_CYCLES, _ROW_CYCLES = 0.9, 110
 """What a product of vectors and a row of outputs take where there are no masks, by a fit to seven layers."""
 
-_WHOLE_CYCLES, _EDGE_CYCLES, _BLOCK_CYCLES = 0.62, 4.3, 25
+_WHOLE_CYCLES, _EDGE_CYCLES, _BLOCK_CYCLES = 0.75, 4.3, 25
 """With masks: a product of a whole block, a tap on an input row at an edge, and what goes with a block.
 
-The sums of an edge wait for each other, however many rows it has. By a fit to seven layers.
+The sums of an edge wait for each other, however many rows it has. By a fit to seven layers; but a product of a whole
+block took 0.62, and is set as much higher as transforms, which it is compared with, are estimated too high.
 """
+
+_LOOPED = 1.5
+"""How much longer a tap of an edge takes where masks are computed anew for each input row."""
 
 _STRIDED = 1.4
 """How much longer loads at a stride take."""
@@ -183,7 +187,9 @@ def _masked_cycles(plan: RowsPlan, rows: int, columns: int) -> float:
         edges -= count * vectors
         whole += count * (plan.rows * vectors * math.prod(spec.taps) * _WHOLE_CYCLES + _BLOCK_CYCLES)
     edge = len(uses(high, spec.kernel[0], spec)) * spec.kernel[1] * spec.group_in * _EDGE_CYCLES
-    cycles = whole + edges * ((edge if spec.strides[1] == 1 else edge * _STRIDED) + _BLOCK_CYCLES)
+    edge *= _STRIDED if spec.strides[1] > 1 else 1
+    edge *= _LOOPED if spec.kernel[1] > UNROLLED_NARROW else 1
+    cycles = whole + edges * (edge + _BLOCK_CYCLES)
     read = spec.group_in * spec.strides[0] * spec.strides[1]
     return max(-(-rows // high) * cycles, rows * columns * (read + 1) * spec.element_bytes / _BYTES_PER_CYCLE)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _UNROLLED_PRODUCTS = 96
 
-_UNROLLED_COLUMNS, _UNROLLED_NARROW = 5, 7
+_UNROLLED_COLUMNS, UNROLLED_NARROW = 5, 7
 """Kernel columns of an edge that are written out in any case, so that masks are computed once for all rows.
 
 More of them where a row has nothing else; for 7x7 taps to write out those of both kinds takes 60 ms of compiling.
@@ -151,7 +151,7 @@ class _Micro:
         """Kernel columns that are written out."""
         kw = self.spec.kernel[1]
         narrow = self.rows == self.plan.narrow_rows
-        if self.is_edge and kw <= (_UNROLLED_NARROW if narrow else _UNROLLED_COLUMNS):
+        if self.is_edge and kw <= (UNROLLED_NARROW if narrow else _UNROLLED_COLUMNS):
             return kw
         widest = self.vectors == self.plan.vectors[0]
         most = _UNROLLED_PRODUCTS // (self.vectors * self.rows) if widest else 1

@@ -42,6 +42,8 @@ class _Task:
     ----------
     x, y, residual, w, bias : Value
         Where the group's input, output, residual, weights and bias begin.
+    blocks : _Pass
+        Blocks of output channels.
     first_row, stop_row : Value
         The band; the rows of a volume count through its planes.
     piece : dict
@@ -53,6 +55,7 @@ class _Task:
     residual: Value
     w: Value
     bias: Value
+    blocks: _Pass
     first_row: Value
     stop_row: Value
     piece: dict[str, Value]
@@ -160,13 +163,15 @@ class _Driver:
         self.widens = widens(spec, self.blocking)
         self.window = window if self.widens else b.pointing_to(window, spec.x_stored)
         groups, padded_out = self.blocking.groups, self.blocking.padded_out
-        tasks = s["batch"] * groups * s["bands"]
+        tasks = s["batch"] * groups * s["bands"] * s["slices"]
         only = None if spec.pieces else load_piece(b, shape, b.integer(0))
 
         def one(ticket: Value) -> None:
-            band, rest = ticket % s["bands"], ticket // s["bands"]
+            part, rest = ticket % s["slices"], ticket // s["slices"]
+            band, rest = rest % s["bands"], rest // s["bands"]
             group, image = rest % groups, rest // groups
-            first_row = band * s["rows_per_task"]
+            first_row, first_block = band * s["rows_per_task"], part * s["blocks_per_task"]
+            stop_block = b.minimum(first_block + s["blocks_per_task"], self.blocking.out_block_count)
             group_x = b.at(x, image * s["x_image"] + group * spec.group_in * s["x_channel"])
             group_y = image * s["y_image"] + group * spec.group_out * s["y_channel"]
 
@@ -180,6 +185,7 @@ class _Driver:
                         residual=b.at(residual, group_y + piece["out"]),
                         w=b.at(w, piece["weights"] + group * weights),
                         bias=b.at(bias, group * padded_out),
+                        blocks=_Pass(first_block, stop_block),
                         first_row=first_row,
                         stop_row=b.minimum(first_row + s["rows_per_task"], piece["out_height"] * self.depth_of(piece)),
                         piece=piece,
@@ -247,10 +253,13 @@ class _Driver:
         def rows(channels: _Pass) -> None:
             b.loop(task.first_row, task.stop_row, lambda row: self.row(task, chunk, channels, row))
 
-        if step >= count:
-            rows(_Pass(b.integer(0), b.integer(count)))
+        first, stop = task.blocks.first, task.blocks.stop
+        if count == 1:
+            rows(_Pass(b.integer(0), b.integer(1)))
+        elif step >= count:
+            rows(task.blocks)
         else:
-            b.loop(0, count, lambda i: rows(_Pass(i, b.minimum(i + step, count))), step=step, once=True)
+            b.loop(first, stop, lambda i: rows(_Pass(i, b.minimum(i + step, stop))), step=step, once=True)
 
     def row(self, task: _Task, chunk: _Chunk, channels: _Pass, number: Value) -> None:
         """One output row, as a whole or in stretches."""

@@ -6,6 +6,7 @@ transposed one a piece for each phase), then what tells of padding that is not z
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tweakconv.compiler.call import Call, Piece
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tweakconv.compiler.schedules.direct import DirectPlan
 
 _CALL_FIELDS = (
-    "batch", "depth", "height", "width", "pieces", "rows_per_task", "bands",
+    "batch", "depth", "height", "width", "pieces", "rows_per_task", "bands", "blocks_per_task", "slices",
     "x_image", "x_plane", "x_row", "x_channel", "y_image", "y_plane", "y_row", "y_channel", "row_dilation",
 )  # fmt: skip
 """Numbers of the whole call; strides count elements, those of the output from one of a piece's outputs to the next.
@@ -64,6 +65,10 @@ def load_piece(b: Builder, shape: Value, number: Value) -> dict[str, Value]:
 
 def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
     """The run-time integers of a call."""
+    blocks = plan.blocking.out_block_count
+    each = -(-blocks // _slices(plan, call))
+    slices = -(-blocks // each)
+    call = call if slices == 1 else call._replace(threads=1)  # which do not share rows as well
     call = flattened(plan.spec, call, plan.target.lanes(plan.spec.element_bytes))
     pieces = call.pieces or (Piece(tuple(AxisPhase.all_of(axis)[0] for axis in call.geometry.axes), 0),)
     rows_each = max(rows_of(piece) for piece in pieces)
@@ -74,7 +79,7 @@ def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:
     x_plane, x_row = (0, *x_steps)[-2:]
     y_plane, y_row = (0, *y_steps)[-2:]
     head = (
-        call.batch, depth, height, width, len(pieces), band, -(-rows_each // band),
+        call.batch, depth, height, width, len(pieces), band, -(-rows_each // band), each, slices,
         x_image, x_plane, x_row, x_channel, y_image, y_plane * steps[0], y_row * steps[1], y_channel,
         _volume(pieces[0])[1].dilation,
     )  # fmt: skip
@@ -110,6 +115,22 @@ def _piece(plan: DirectPlan, piece: Piece, y_steps: tuple[int, int, int]) -> tup
 def _volume(piece: Piece) -> tuple[AxisPhase, ...]:
     """The phases of planes, rows and columns."""
     return (_ALONE, *piece.axes)[-3:]
+
+
+def _slices(plan: DirectPlan, call: Call) -> int:
+    """Into how many parts the output channels are cut, for threads to share where the weights are more than the image.
+
+    Each then reads its own weights and all of the image; where they share rows, all would read all weights.
+    """
+    spec, images = plan.spec, call.batch * plan.blocking.groups
+    if call.threads == 1 or call.pieces:
+        return 1
+    pixels = [math.prod(size) for size in (call.geometry.input_size, call.geometry.output_size)]
+    image = (pixels[0] * spec.in_channels + pixels[1] * spec.out_channels) // plan.blocking.groups
+    weights = spec.kernel_planes * math.prod(spec.taps) * plan.blocking.padded_out
+    if weights <= image:
+        return 1
+    return min(plan.blocking.out_block_count, max(1, _TASKS_PER_THREAD * call.threads // images))
 
 
 def _band(plan: DirectPlan, call: Call, rows: int) -> int:

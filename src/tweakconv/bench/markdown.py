@@ -15,7 +15,8 @@ _ABOUT = """\
 # The board
 
 Convolutions from well-known networks and from image processing, in float32, against the best of the libraries named
-below. Made by `tweakconv bench --full --write docs`; `tweakconv bench` measures the same on your machine.
+below. Made by `tweakconv bench --write docs`, with `--threads` and `--batch` for each setting; on your machine,
+`tweakconv bench` measures the same.
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="board-dark.svg">

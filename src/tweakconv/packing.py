@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 _MOST_ORDERS = 8
 """Orders of memory that a plan's packing is remembered for."""
 
-_BYTES_PER_THREAD = 1 << 19
-"""Packed weights below which waking another thread costs more than it saves."""
-
 _MOST_ROOM_BYTES = 64 << 20
 """Memory for packed weights that is kept from one call to the next, by all threads together.
 
@@ -114,7 +111,7 @@ class Packer:
                 kernel = kernel.copy()
             way = self._way(kernel)
         start, size = address(kernel), self.bytes
-        used = 1 if size < 2 * _BYTES_PER_THREAD else min(threads.get_num_threads(), size // _BYTES_PER_THREAD)
+        used = threads.worth(threads.get_num_threads(), 0, size)
         if way.copy is None:
             return _run(way.last, start, room, used)
         with borrowed(way.copied) as copy:
@@ -245,11 +242,11 @@ class Relaying:
 
     def __init__(self, kernel: FloatArray, target: FloatArray) -> None:
         self._step = _relaying(kernel.shape, tuple(_steps(kernel)), tuple(_steps(target)), kernel.dtype)
-        self._threads = max(1, kernel.nbytes // _BYTES_PER_THREAD)
+        self._bytes = kernel.nbytes
 
     def run(self, kernel: int, target: int) -> None:
         """Copy what lies at an address to another."""
-        _run(self._step, kernel, target, min(threads.get_num_threads(), self._threads))
+        _run(self._step, kernel, target, threads.worth(threads.get_num_threads(), 0, self._bytes))
 
 
 class borrowed:

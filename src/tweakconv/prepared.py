@@ -42,12 +42,6 @@ _LINE = 64
 _Integers = ctypes.c_int64 * Shared.COUNT
 _Job = ctypes.c_int64 * helpers.Job.COUNT
 
-_WORK_PER_THREAD = 4_000_000
-"""Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
-
-_BYTES_PER_THREAD = 1 << 19
-"""Bytes of input and output of which the same is true: depthwise convolution spends longer on them than on products."""
-
 _SMALL_BYTES = 4096
 
 _MOST_SHAPES = 64
@@ -480,8 +474,7 @@ class PreparedConv:
                     f"{MOST_STRIDE} are computed"
                 )
         work = shape[0] * geometry.multiply_adds
-        moved = x.nbytes + out_bytes
-        used = max(1, min(most, max(work // _WORK_PER_THREAD, moved // _BYTES_PER_THREAD)))
+        used = threads.worth(most, work, x.nbytes + out_bytes)
         call = Call(
             batch=max(shape[0], 1),  # an empty one runs nothing, but schedules divide by it
             geometry=lifted,

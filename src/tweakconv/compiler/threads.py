@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 
 _VARIABLE = "TWEAKCONV_NUM_THREADS"
 
+_PRODUCTS_PER_THREAD, _BYTES_PER_THREAD = 4_000_000, 1 << 19
+"""Multiply-adds (about 50 µs), and bytes moved, below which waking another thread costs more than it saves.
+
+Depthwise convolution spends longer on what it moves than on its products, and packing does nothing else.
+"""
+
 _MOST_SPACES = 4
 """Working spaces of calls with several threads that are kept for later calls."""
 
@@ -69,6 +75,24 @@ def set_num_threads(threads: int) -> None:
     if number < 1:
         raise ValueError(f"threads must be at least 1, received {threads!r}")
     _state.threads = number
+
+
+def worth(most: int, products: int, moved: int = 0) -> int:
+    """How many threads, of at most so many, a call is worth.
+
+    Parameters
+    ----------
+    products
+        Its multiply-adds.
+    moved
+        Bytes of its input and output.
+
+    Examples
+    --------
+    >>> worth(8, 10_000_000), worth(8, 100), worth(8, 100, 3 << 20)
+    (2, 1, 6)
+    """
+    return max(1, min(most, max(products // _PRODUCTS_PER_THREAD, moved // _BYTES_PER_THREAD)))
 
 
 class Workspace(NamedTuple):

@@ -21,9 +21,6 @@ from tweakconv.gradients.layers import check_grad, gradient_layer, pad
 from tweakconv.layer import LayerConfig
 from tweakconv.lowering import contiguous_strides, element_strides
 
-_WORK_PER_THREAD = 4_000_000
-"""Multiply-adds (about 50 µs) below which waking another thread costs more than it saves."""
-
 _MOST_SHAPES = 64
 """Shapes whose run-time integers a prepared gradient remembers."""
 
@@ -200,8 +197,7 @@ class PreparedKernelGrad:
             y_strides=contiguous_strides(grad_shape, layer.channels_last),
         )
         integers = np.array(way.integers(plan, call), np.int64)
-        work = shape[0] * self._geometry.multiply_adds
-        used = max(1, min(most, work // _WORK_PER_THREAD))
+        used = threads.worth(most, shape[0] * self._geometry.multiply_adds)
         if len(self._launches) >= _MOST_SHAPES:
             self._launches.clear()
         made = _Launch(integers, integers.ctypes.data, used, way.space(plan, call))

@@ -22,7 +22,7 @@ size is 27 / 3 + 1 = 10.
 """
 
 from tweakconv.geometry.arguments import IntPerAxis
-from tweakconv.geometry.axis import AxisGeometry, effective_kernel
+from tweakconv.geometry.axis import AxisGeometry, effective_kernel, span
 from tweakconv.geometry.conv import ConvGeometry, output_size
 from tweakconv.geometry.gradients import gradient_padding
 from tweakconv.geometry.padding import PADDING_MODES, PADDINGS, PaddingLike, extend
@@ -44,4 +44,5 @@ __all__ = [
     "extend",
     "gradient_padding",
     "output_size",
+    "span",
 ]

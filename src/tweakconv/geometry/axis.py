@@ -21,6 +21,17 @@ def effective_kernel(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
+def span(stops: int, kernel: int, stride: int, dilation: int) -> int:
+    """Positions that a window spans in some stops, one after another: what so many outputs side by side read.
+
+    Examples
+    --------
+    >>> span(4, 3, 2, 1)
+    9
+    """
+    return stride * (stops - 1) + effective_kernel(kernel, dilation)
+
+
 def outputs(spanned: int, window: int, stride: int, pads: tuple[int, int]) -> int:
     """How often a window stops along an axis: unchecked, and so of numbers that are only known as symbols too.
 

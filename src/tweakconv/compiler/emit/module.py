@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tweakconv.compiler.elements import ELEMENTS, raw_type
@@ -185,6 +185,10 @@ class Module:
         """The 64-bit integer at `index` of an array of integers."""
         address = self._new("ptr", f"getelementptr i64, ptr {pointer.ref}, i64 {index}")
         return self._new("i64", f"load i64, ptr {address.ref}, align 8")
+
+    def load_integers(self, pointer: Value, names: Iterable[str], first: int = 0) -> dict[str, Value]:
+        """The 64-bit integers of an array from the `first` on, by their names in order."""
+        return {name: self.load_integer(pointer, index) for index, name in enumerate(names, first)}
 
     def load_address(self, pointer: Value, index: int) -> Value:
         """The address at `index` of an array of integers."""

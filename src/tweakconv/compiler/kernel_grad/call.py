@@ -161,4 +161,4 @@ def _room(plan: KernelGradPlan, blocks: Blocks) -> int:
 
 def load(b: Builder, shape: Value) -> dict[str, Value]:
     """The integers as the code sees them."""
-    return {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+    return b.load_integers(shape, FIELDS)

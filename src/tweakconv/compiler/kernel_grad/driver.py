@@ -17,7 +17,7 @@ from tweakconv.compiler.kernel_grad.call import FIELDS, SUM_ELEMENTS, load
 from tweakconv.compiler.kernel_grad.fill import for_each_tile
 from tweakconv.compiler.kernel_grad.micro import micro_name
 from tweakconv.compiler.kernel_grad.plan import KernelGradPlan
-from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks, wait_for
 
 
 def emit_run(b: Builder, plan: KernelGradPlan) -> None:
@@ -25,9 +25,7 @@ def emit_run(b: Builder, plan: KernelGradPlan) -> None:
 
     The gradient of the outputs stands in the place of the weights.
     """
-    pointers = dict.fromkeys(("x", "dy", "unused", "dw", "none", "shape", "shared", "window"), "ptr")
-    driver = _Driver(b, plan)
-    b.function("run", {**pointers, "flags": "i64"}, driver.run, public=True)
+    define_run(b, _Driver(b, plan).run)
 
 
 @dataclass(frozen=True, slots=True)

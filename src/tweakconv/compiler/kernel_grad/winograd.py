@@ -20,7 +20,7 @@ from tweakconv.compiler.kernel_grad.fill import emit_fill, emit_turn, for_each_t
 from tweakconv.compiler.kernel_grad.micro import emit_micro, micro_name
 from tweakconv.compiler.kernel_grad.winograd_call import FIELDS, integers, space, task_rows
 from tweakconv.compiler.kernel_grad.winograd_plan import WHAT, WinogradGradPlan, applies, count, is_faster, plan
-from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks, wait_for
 from tweakconv.compiler.schedules.winograd_forms import Form, point_pairs
 from tweakconv.compiler.schedules.winograd_transforms import input_transform, kernel_transform
 
@@ -40,14 +40,13 @@ def emit(plan: WinogradGradPlan) -> str:
     for rows in products.heights():
         for width in products.widths():
             emit_micro(b, products, rows, width, pixel=products.padded_panel)
-    pointers = dict.fromkeys(("x", "dy", "unused", "dw", "none", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    define_run(b, _Driver(b, plan).run)
     return b.module()
 
 
 def _load(b: Builder, shape: Value) -> dict[str, Value]:
     """The integers as the code sees them; those of a window of images of one plane."""
-    numbers = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+    numbers = b.load_integers(shape, FIELDS)
     return {**numbers, "plane_step": b.integer(0)}
 
 

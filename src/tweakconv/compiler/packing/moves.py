@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tweakconv.compiler.build import load
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.packing.parts import Part
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.schedules.transpose import emit_transpose
 from tweakconv.compiler.target import Target
 
@@ -154,7 +154,7 @@ def emit(target: Target, element: str, *, turns: bool) -> str:
     ) -> None:  # fmt: skip
         def one(ticket: Value) -> None:
             line = b.integer_at(shape, ticket * _FIELDS + 1)
-            head = {name: b.load_integer(line, i) for i, name in enumerate(_HEAD)}
+            head = b.load_integers(line, _HEAD)
             counts, sources, targets = (
                 [b.load_integer(line, len(_HEAD) + kind * _DEPTH + i) for i in range(_DEPTH)] for kind in range(3)
             )
@@ -174,8 +174,7 @@ def emit(target: Target, element: str, *, turns: bool) -> str:
 
         emit_tasks(b, shared, flags, b.load_integer(shape, 0), one)
 
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, run, public=True)
+    define_run(b, run)
     return b.module()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tweakconv.compiler.build import load
 from tweakconv.compiler.emit import Builder, Value
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.schedules.winograd_forms import Form
 from tweakconv.compiler.schedules.winograd_transforms import vector_at_points
 from tweakconv.compiler.target import Target
@@ -42,10 +42,7 @@ def pointer(target: Target, form: Form) -> Loaded:
 def emit(target: Target, form: Form) -> str:
     """The LLVM module of the code; its one public function is ``run``, called as that of `moves`."""
     b = Builder(target, "double")
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function(
-        "run", {**pointers, "x": "ptr float32", "y": "ptr float32", "flags": "i64"}, _Driver(b, form).run, public=True
-    )
+    define_run(b, _Driver(b, form).run, {"x": "ptr float32", "y": "ptr float32"})
     return b.module()
 
 
@@ -62,7 +59,7 @@ class _Driver:
         flags: Value,
     ) -> None:  # fmt: skip
         b, form = self.b, self.form
-        s = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = b.load_integers(shape, FIELDS)
         self.shape = s
         self.some_taps = b.stack_room(form.tap_count * self.lanes, "float32")
         of_group = s["channels"] * s["padded_out"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tweakconv.compiler.build import load
 from tweakconv.compiler.emit import Builder, Value
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def tiler(target: Target) -> Loaded:
 def emit(target: Target) -> str:
     """The LLVM module of the code; its one public function is ``run``, called as that of `moves`."""
     b = Builder(target, "float")
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b).run, public=True)
+    define_run(b, _Driver(b).run)
     return b.module()
 
 
@@ -56,7 +55,7 @@ class _Driver:
         flags: Value,
     ) -> None:  # fmt: skip
         b = self.b
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.zeros, self.some = b.stack_room(b.lanes), b.stack_room(2 * b.lanes)
         b.fill_zero(self.zeros, b.lanes)
         self.tile = s["depth"] // 2 * b.lanes  # elements, each of two weights

@@ -37,7 +37,7 @@ from tweakconv.compiler.schedules.band_layout import (
 )
 from tweakconv.compiler.schedules.band_turns import ToPixels, ToPlanes
 from tweakconv.compiler.schedules.border import border_integers
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry import AxisGeometry, ConvGeometry
@@ -153,8 +153,7 @@ def emit(plan: BandsPlan) -> str:
     plan.schedule.define(b, plan.inner, "compute", public=False)
     turns = ToPlanes(b, plan.spec) if plan.spec.channels_last else ToPixels(b, plan.spec)
     turns.define(_BORDER_START)
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, "flags": "i64"}, _Driver(b, plan, turns).run, public=True)
+    define_run(b, _Driver(b, plan, turns).run)
     return b.module()
 
 
@@ -253,7 +252,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take tasks until none is left; a task is a band of an image."""
         b, spec = self.b, self.spec
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.integers = shape
         band_x, band_y = b.at(window, self.turns.first(s["pad_left"]) + first_of_input(spec)), b.at(window, s["y_at"])
         band_residual, own = b.at(window, s["residual_at"]), b.at(window, s["space_at"])
@@ -264,7 +263,7 @@ class _Driver:
             number = b.select((band + 1).equals(s["bands"]), 2, 0) + b.select((strip + 1).equals(s["strips"]), 1, 0)
             number = b.select(s["row_step"].equals(0), band, number)
             at = b.integer_at(shape, number * len(_SIZE_FIELDS) + len(FIELDS))
-            size = {name: b.load_integer(at, i) for i, name in enumerate(_SIZE_FIELDS)}
+            size = b.load_integers(at, _SIZE_FIELDS)
             row, column = band * s["rows"], strip * s["columns"]
             out = image * s["y_image"] + row * s["y_row"] + column * spec.out_pixel_stride + size["y_at"]
             self.load(b.at(x, image * s["x_image"] + size["x_at"]), row, column, size, band_x)

@@ -79,9 +79,10 @@ def blocking(spec: ConvSpec, target: Target, *, streams: bool = False) -> Blocki
 
 
 def _sizes(most: int) -> tuple[int, ...]:
-    """Pixels of the blocks that rows are cut into: many rows have 7, 14 or 28, which 5, or else 7, fits."""
+    """Pixels of the blocks that rows are cut into: among them 5 or 7, since many rows have 7, 14 or 28."""
     few = -(-2 * most // 3)
-    return tuple(sorted({most, most - 1 if most < _MOST_PIXELS else few - 1, few, -(-most // 3)}, reverse=True))
+    fitting = few - 1 if most == _MOST_PIXELS else most - 1
+    return tuple(sorted({most, fitting, few, -(-most // 3)}, reverse=True))
 
 
 def packed_steps(rows: int, columns: int, channels: int, padded: int) -> tuple[int, int, int]:

@@ -23,9 +23,10 @@ from tweakconv.compiler.packing.parts import COLUMN, GROUP, OUT, ROW, Along, Par
 from tweakconv.compiler.schedules.blocking import even_step
 from tweakconv.compiler.schedules.depthwise_micro import emit_along, emit_clipped, emit_inside, parameters, second_row
 from tweakconv.compiler.schedules.epilogue import emit_activate
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+from tweakconv.geometry import span
 
 FIELDS = (
     "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left", "inside_first", "inside_stop",
@@ -224,8 +225,7 @@ def define(b: Builder, plan: DepthwisePlan, name: str, *, public: bool) -> None:
         emit_inside(b, plan, "inside", plan.pixels[0])
         for pixels in plan.pixels:
             emit_clipped(b, plan, f"clipped_{pixels}", pixels)
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function(name, {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=public)
+    define_run(b, _Driver(b, plan).run, plan.spec.pointers, name=name, public=public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take tasks until none is left."""
         b = self.b
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.w, self.bias = w, bias
 
         def one(ticket: Value) -> None:
@@ -316,10 +316,10 @@ class _Driver:
     def partial(self, name: str, block: _Block, start: Value, stop: Value, pixels: int) -> None:
         """Blocks of pixels of which some may not be wanted, and some input columns may lie in the padding."""
         b, s, spec = self.b, self.shape, self.spec
-        span = (pixels - 1) * spec.strides[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1
+        met = span(pixels, spec.kernel[1], spec.strides[1], spec.dilation[1])
 
         def some(ow: Value) -> None:
-            columns = self.there(ow * spec.strides[1] - s["pad_left"], 1, span, s["width"])
+            columns = self.there(ow * spec.strides[1] - s["pad_left"], 1, met, s["width"])
             self.micro(name, block, ow, columns, b.minimum(s["out_width"] - ow, pixels))
 
         b.loop(start, stop, some, step=pixels)

@@ -17,16 +17,14 @@ from tweakconv.compiler.schedules.blocking import Blocking
 from tweakconv.compiler.schedules.micro import call
 from tweakconv.compiler.schedules.shape import load_call, load_piece, row_dilation
 from tweakconv.compiler.schedules.stretches import Stretch, load_stretch
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.schedules.window import fills_apart, widens
 from tweakconv.compiler.spec import ConvSpec
 
 
 def emit_run(builder: Builder, spec: ConvSpec, blocking: Blocking, name: str, *, public: bool) -> None:
     """Define ``run``, by a name, over the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    driver = _Driver(builder, spec, blocking)
-    builder.function(name, {**pointers, **spec.pointers, "flags": "i64"}, driver.run, public=public)
+    define_run(builder, _Driver(builder, spec, blocking).run, spec.pointers, name=name, public=public)
 
 
 def micro_name(pixels: int, width: int) -> str:

@@ -28,7 +28,7 @@ from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.fourier_micro import emit_finish, emit_multiply, emit_taps
 from tweakconv.compiler.schedules.fourier_transforms import emit_transform, order, steps, turns
 from tweakconv.compiler.schedules.row_window import emit_fill
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.schedules.transpose import emit_transpose
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
@@ -224,8 +224,7 @@ def emit(plan: FourierPlan) -> str:
     emit_multiply(b, plan)
     emit_finish(b, plan)
     emit_taps(b, plan)
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    define_run(b, _Driver(b, plan).run, plan.spec.pointers)
     return b.module()
 
 
@@ -242,7 +241,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take tasks until none is left."""
         b, plan, groups = self.b, self.plan, self.plan.spec.groups
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         area = plan.tile[0] * plan.row
         self.integers, self.re, self.im, self.lines = shape, window, b.at(window, area), b.at(window, 2 * area)
         self.mark = b.at(self.lines, 2 * plan.tile[1] * plan.lanes)

@@ -54,7 +54,7 @@ class Driver(abc.ABC):
     ) -> None:  # fmt: skip
         """Take tasks until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.integers, self.window = shape, window
         self.prepare()
         planes = s["batch"] * plan.pairs

@@ -52,7 +52,7 @@ class Masking(Driver):
         """Whether all inputs of a block lie in the image, and its outputs in the output."""
         b, s, spec, plan = self.b, self.shape, self.spec, self.plan
         ih, iw = oh * spec.strides[0] - s["pad_top"], ow * spec.strides[1] - s["pad_left"]
-        high = (plan.rows - 1) * spec.strides[0] + (spec.kernel[0] - 1) * spec.dilation[0] + 1
+        high = plan.input_rows_under(spec.kernel[0])
         beside = b.both(iw >= 0, iw + plan.input_columns(columns) <= s["width"])
         return b.both(b.both(beside, oh + plan.rows <= s["out_height"]), b.both(ih >= 0, ih + high <= s["height"]))
 

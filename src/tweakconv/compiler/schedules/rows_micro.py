@@ -56,7 +56,7 @@ def emit_edge(b: Builder, plan: RowsPlan, kernel_rows: int, rows: int) -> None:
     Before the residual it takes row and column of the image at which `x` is, the image's size, a row of zeros as long
     as the input of a block, how many rows and columns of the output are wanted, and, where it computes those of two
     planes together, the elements to the next plane in the input, the weights, the output and the bias: all 0 where
-    there is none. The sums of one wait for each other, so two take hardly longer.
+    there is none.
     """
     names = ["ih", "iw", "height", "width", "zeros", "wanted_rows", "wanted_columns"]
     following = ["x_next", "w_next", "y_next", "bias_next"] if plan.planes == 2 else []

@@ -28,7 +28,7 @@ from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate, rounds_late
 from tweakconv.compiler.schedules.row_window import emit_fill
 from tweakconv.compiler.schedules.separable_micro import emit_across, emit_down
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
 from tweakconv.geometry.axis import effective_kernel
@@ -253,8 +253,7 @@ def emit(plan: SeparablePlan) -> str:
         emit_across(b, plan, vectors)
     emit_activate(b, plan.spec)
     emit_fill(b, plan.spec, len(FIELDS))
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function("run", {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=True)
+    define_run(b, _Driver(b, plan).run, plan.spec.pointers)
     return b.module()
 
 
@@ -272,7 +271,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take tasks until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.integers, self.window, self.sums = shape, window, b.at(window, s["sums_at"])
         tile = b.at(window, s["tile_at"])
         tiles = tile, b.at(tile, plan.block * plan.vectors * b.lanes)

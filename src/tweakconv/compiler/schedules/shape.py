@@ -49,7 +49,7 @@ _ALONE = AxisPhase(first=0, step=1, outputs=1, taps=range(1), start=0, stride=1,
 
 def load_call(b: Builder, shape: Value) -> dict[str, Value]:
     """The numbers of the call, as the code sees them."""
-    return {name: b.load_integer(shape, i) for i, name in enumerate(_CALL_FIELDS)}
+    return b.load_integers(shape, _CALL_FIELDS)
 
 
 def row_dilation(spec: ConvSpec, call: dict[str, Value], b: Builder) -> Value:
@@ -60,7 +60,7 @@ def row_dilation(spec: ConvSpec, call: dict[str, Value], b: Builder) -> Value:
 def load_piece(b: Builder, shape: Value, number: Value) -> dict[str, Value]:
     """The numbers of a piece, as the code sees them."""
     start = b.integer_at(shape, number * len(_PIECE_FIELDS))
-    return {name: b.load_integer(start, len(_CALL_FIELDS) + i) for i, name in enumerate(_PIECE_FIELDS)}
+    return b.load_integers(start, _PIECE_FIELDS, len(_CALL_FIELDS))
 
 
 def integers(plan: DirectPlan, call: Call) -> tuple[int, ...]:

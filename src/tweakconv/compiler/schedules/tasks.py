@@ -6,10 +6,29 @@ in order, so what a task waits for is always in the hands of a running thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from tweakconv.compiler.call import ALONE, Shared
 from tweakconv.compiler.emit import Builder, Value
+
+_POINTERS = ("x", "w", "bias", "y", "residual", "shape", "shared", "window")
+
+
+def define_run(
+    b: Builder, body: Callable[..., None], stored: Mapping[str, str] = MappingProxyType({}), *,
+    name: str = "run", public: bool = True,
+) -> None:  # fmt: skip
+    """Define what a call runs in each thread, by the addresses and the flags that `compiler.call` tells of.
+
+    Parameters
+    ----------
+    body
+        Takes them in order.
+    stored
+        Types of the pointers that point to something else than what is computed in.
+    """
+    b.function(name, {**dict.fromkeys(_POINTERS, "ptr"), **stored, "flags": "i64"}, body, public=public)
 
 
 def emit_tasks(b: Builder, shared: Value, flags: Value, tasks: Value, task: Callable[[Value], None]) -> None:

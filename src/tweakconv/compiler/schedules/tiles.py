@@ -30,6 +30,7 @@ from tweakconv.compiler.schedules.tiles_driver import emit_run
 from tweakconv.compiler.schedules.tiles_regions import Regions, regions_of, told
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+from tweakconv.geometry import span
 
 OUTPUTS = 16
 """Output channels of a tile."""
@@ -220,5 +221,5 @@ def _is_dense(spec: ConvSpec) -> bool:
 
 def _least_window(spec: ConvSpec) -> int:
     """Bytes of the input of 16 neighbouring outputs, laid out."""
-    columns = (ROWS - 1) * spec.strides[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1
+    columns = span(ROWS, spec.kernel[1], spec.strides[1], spec.dilation[1])
     return 2 * spec.kernel[0] * columns * spec.in_channels

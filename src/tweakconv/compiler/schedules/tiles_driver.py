@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tweakconv.compiler.emit import Value
 from tweakconv.compiler.emit.tiles import CONFIG_INTEGERS, ROW_BYTES, ROWS, TileBuilder
 from tweakconv.compiler.schedules.epilogue import emit_activate
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.schedules.tiles_layout import emit_lay_out
 from tweakconv.compiler.schedules.tiles_micro import emit_finish, emit_sums, finish_name, sums_name
 from tweakconv.compiler.schedules.tiles_regions import FIELDS
@@ -29,9 +29,8 @@ def emit_run(b: TileBuilder, plan: TilesPlan) -> None:
         emit_sums(b, plan, across)
     for width in sorted(set(plan.widths)):
         emit_finish(b, plan, width)
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    kinds = {**pointers, **plan.spec.pointers, "w": "ptr bfloat16", "window": "ptr bfloat16", "flags": "i64"}
-    b.function("run", kinds, _Driver(b, plan).run, public=True)
+    stored = {**plan.spec.pointers, "w": "ptr bfloat16", "window": "ptr bfloat16"}
+    define_run(b, _Driver(b, plan).run, stored)
 
 
 def _tiles(width: int) -> int:
@@ -80,7 +79,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take regions until none is left."""
         b = self.b
-        s = self.shape = {name: b.load_integer(shape, CONFIG_INTEGERS + i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS, CONFIG_INTEGERS)
         self.integers, self.window, self.w, self.bias = shape, window, w, bias
         self.sums, self.unwanted = b.stack_room(4 * ROWS * ROWS), b.stack_room(2 * ROWS, "bfloat16")
         b.fill_zero(self.unwanted, 2 * ROWS)

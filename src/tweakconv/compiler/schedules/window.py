@@ -20,6 +20,7 @@ from tweakconv.compiler.schedules.border import tables_of
 from tweakconv.compiler.schedules.shape import BORDER_START, load_call, row_dilation
 from tweakconv.compiler.spec import ConvSpec
 from tweakconv.compiler.target import Target
+from tweakconv.geometry import span
 
 MOST_BYTES = 1 << 20
 """What a window may take; chunks are made smaller until theirs fits."""
@@ -33,8 +34,8 @@ def window_elements(spec: ConvSpec, chunk: tuple[int, int, int], pixels: int) ->
 
     Pixels keep the distance they have in the image, so with channels_last a pixel takes the room of all channels.
     """
-    span = (pixels - 1) * spec.strides[1] + (chunk[1] - 1) * spec.dilation[1] + 1
-    return chunk[0] * span * (spec.in_channels if spec.channels_last else chunk[2])
+    columns = span(pixels, chunk[1], spec.strides[1], spec.dilation[1])
+    return chunk[0] * columns * (spec.in_channels if spec.channels_last else chunk[2])
 
 
 def first_that_fits(

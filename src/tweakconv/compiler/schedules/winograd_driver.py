@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tweakconv.compiler.call import Shared
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.schedules.micro import call
-from tweakconv.compiler.schedules.tasks import emit_tasks, wait_for
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks, wait_for
 from tweakconv.compiler.schedules.winograd_strips import IN_TILES, Strips, elements, out_tiles
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ FLAG_ELEMENTS = 16
 
 def emit_run(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define ``run``, by a name, over the transforms, the microkernels and ``fill``."""
-    pointers = dict.fromkeys(("x", "w", "bias", "y", "residual", "shape", "shared", "window"), "ptr")
-    b.function(name, {**pointers, **plan.spec.pointers, "flags": "i64"}, _Driver(b, plan).run, public=public)
+    define_run(b, _Driver(b, plan).run, plan.spec.pointers, name=name, public=public)
 
 
 class _Place(NamedTuple):
@@ -96,7 +95,7 @@ class _Driver:
     ) -> None:  # fmt: skip
         """Take tasks until none is left."""
         b, spec, plan = self.b, self.spec, self.plan
-        s = self.shape = {name: b.load_integer(shape, i) for i, name in enumerate(FIELDS)}
+        s = self.shape = b.load_integers(shape, FIELDS)
         self.integers, self.shared = shape, shared
         self.flag = window
         self.m = b.at(window, FLAG_ELEMENTS)

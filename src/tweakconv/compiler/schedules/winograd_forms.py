@@ -13,8 +13,7 @@ fewer products an output takes, and the more the transforms round. Three things 
 
 At stride 2 the even and the odd inputs are two images. An even one meets the first and last of three taps: two taps at
 stride 1, with m + 1 products for m outputs; an odd one meets the middle tap alone, with m products. So 3x3 taps take 25
-products for 2x2 outputs instead of 36. All odd inputs are multiplied by the same value
-of the kernel.
+products for 2x2 outputs instead of 36. All odd inputs are multiplied by the same value of the kernel.
 
 So a form is for convolutions of some channels or more (`forms`), and says how many it sums at a time (`Form.part`). All
 of them stay within three times the error of a plain sum in float32, with normal data and such as a ReLU leaves.
@@ -25,6 +24,8 @@ from __future__ import annotations
 import functools
 import math
 from typing import NamedTuple
+
+from tweakconv.geometry import span
 
 _PAIRS: dict[int, tuple[float, ...]] = {
     1: (),
@@ -111,7 +112,7 @@ class Form(NamedTuple):
         >>> str(form), form.patch, form.points, form.weights
         ('F(2x2, 3x3 at stride 2)', (5, 5), 25, 16)
         """
-        return cls(kernel, tile, (2 * tile[0] + 1, 2 * tile[1] + 1), (2, 2))
+        return cls(kernel, tile, (span(tile[0], kernel[0], 2, 1), span(tile[1], kernel[1], 2, 1)), (2, 2))
 
     @property
     def points(self) -> int:

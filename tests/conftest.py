@@ -74,7 +74,7 @@ def winograd_plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
     number, late = request.param
 
-    def plans(spec: ConvSpec, target: Target) -> list[winograd.WinogradPlan]:
+    def plans(spec: ConvSpec, target: Target, *, in_bands: bool = False) -> list[winograd.WinogradPlan]:
         possible = forms(spec.kernel, 512, spec.strides)
         if not possible:
             return []

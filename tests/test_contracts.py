@@ -512,12 +512,12 @@ def test_code_that_nobody_uses_is_given_back() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("target", TARGETS)
-def test_working_space_of_a_thread_is_at_most_4_mb(case: Case, target: str) -> None:
+def test_working_space_of_a_thread_is_at_most_8_mb(case: Case, target: str) -> None:
     for data_format in FORMATS:
         spec = case.spec(data_format, "float64")
         choice = choose(spec, get_target(target))
         call = Call(case.batch, ConvGeometry.of((500, 500), (1, 1)), (0, 0, 0), (0, 0, 0), threads=1)
-        assert choice.schedule.space(choice.plan, call).own <= 4_000_000
+        assert choice.schedule.space(choice.plan, call).own <= 8_000_000
 
 
 def test_input_shapes_that_a_prepared_convolution_remembers_are_bounded() -> None:

@@ -207,17 +207,19 @@ def ways(algorithm: str, spec: ConvSpec, target: Target) -> list[Choice]:
     target = target if algorithm == "tiles" else without_tiles(target)
     found = [Choice(algorithm, schedule, plan, "") for plan in _plans(algorithm, spec, target)]
     if bands.applies(spec):
-        plans = bands.plans(spec, target, schedule, lambda inside: _plans(algorithm, inside, target))
+        plans = bands.plans(spec, target, schedule, lambda inside: _plans(algorithm, inside, target, in_bands=True))
         found += [Choice(algorithm, bands, plan, "") for plan in plans]
     return found
 
 
-def _plans(algorithm: str, spec: ConvSpec, target: Target) -> list[Any]:
+def _plans(algorithm: str, spec: ConvSpec, target: Target, *, in_bands: bool = False) -> list[Any]:
     """The plans by which a schedule computes a convolution: none where it does not, and Winograd may have several."""
     schedule = _schedule(algorithm)
     if not schedule.applies(spec, target):
         return []
-    return list(schedule.plans(spec, target)) if algorithm == "winograd" else [schedule.plan(spec, target)]
+    if algorithm == "winograd":
+        return list(schedule.plans(spec, target, in_bands=in_bands))
+    return [schedule.plan(spec, target)]
 
 
 def all_ways(spec: ConvSpec, target: Target, *, tame: bool, whole: bool, brief: bool = False) -> list[Choice]:

@@ -20,6 +20,7 @@ not finite is computed once more, directly. Kernels that are not finite do not c
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from tweakconv.compiler.schedules.blocking import Blocking, even_step
 from tweakconv.compiler.schedules.border import border_integers
 from tweakconv.compiler.schedules.epilogue import emit_activate
 from tweakconv.compiler.schedules.winograd_costs import estimate, stays, tile_counts
-from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run
+from tweakconv.compiler.schedules.winograd_driver import FIELDS, FLAG_ELEMENTS, emit_run, products_name
 from tweakconv.compiler.schedules.winograd_forms import Form, forms
 from tweakconv.compiler.schedules.winograd_transforms import (
     emit_fill,
@@ -88,8 +89,13 @@ _WEIGHTS_SHARE = 2
 _UNROLLED = 4
 """Products that the microkernel takes one after another in a turn of its loop."""
 
-_MOST_BYTES = 15 << 18
-"""Working space of a thread, 3.75 MiB."""
+_MOST_BYTES, _MOST_IN_BANDS = 15 << 19, 11 << 18
+"""Working space of a thread: 7.5 MiB, and 2.75 MiB where bands of an image take the rest.
+
+All tiles of an image at a time let weights that stream past do so once. Measured with 3.75 MiB and with this: 28x28
+with 512 channels 7.6 and 6.3 ms, in a network, where they come from memory, 9.9 and 6.8; 32x32 with 512 to 1024
+channels 21.8 and 16.9.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +160,15 @@ class WinogradPlan:
         return self.group_weights * self.spec.element_bytes > 2 * self.target.l2_bytes
 
     @property
-    def lines_ahead(self) -> int:
-        """Cache lines of the next point's weights that each few products ask for.
+    def lines_ahead(self) -> tuple[int, ...]:
+        """Cache lines of the next point's weights that each few products ask for: of many tiles, and then of few.
 
-        Measured: 28x28 with 512 channels 7.8 ms with 2, 9.0 without; 14x14 with 512 2.6 and 3.0; others 2 to 9 %.
+        Measured with none, 2 and 4: 28x28 with 512 channels 9.0, 6.9 and 8.3 ms, 56x56 with 256 7.3, 6.8 and 6.8; but
+        with few tiles 14x14 with 512 3.4, 2.7 and 2.4 ms, 17x17 with 256 1.10, 1.00 and 0.93.
         """
-        return 2 if self.weights_stream else 0
+        if not self.weights_stream:
+            return (0,)
+        return (2,) if self.late else (2, 4)
 
     @property
     def channels_at_once(self) -> int:
@@ -238,19 +247,29 @@ def applies(spec: ConvSpec, target: Target) -> bool:
     return bool(plans(spec, target))
 
 
-def plans(spec: ConvSpec, target: Target) -> list[WinogradPlan]:
-    """Every way to cut up the work of a convolution that fits the working space that a thread may take."""
+def plans(spec: ConvSpec, target: Target, *, in_bands: bool = False) -> list[WinogradPlan]:
+    """Every way to cut up the work of a convolution that fits the working space that a thread may take.
+
+    Parameters
+    ----------
+    in_bands
+        Whether bands of an image, laid out anew, take some of that.
+    """
+    most = _MOST_IN_BANDS if in_bands else _MOST_BYTES
     usable = forms(spec.kernel, spec.group_in, spec.strides)
     # At stride 2 late weights took longer wherever they were measured.
     when = (False, True) if spec.strides == (1, 1) else (False,)
-    made = [plan(spec, target, form, late=late) for form in usable for late in when]
-    return [
-        each for each in made if (each.own_elements + each.transformed_elements) * spec.element_bytes <= _MOST_BYTES
-    ]
+    made = [plan(spec, target, form, late=late, most=most) for form in usable for late in when]
+    return [each for each in made if (each.own_elements + each.transformed_elements) * spec.element_bytes <= most]
 
 
-def plan(spec: ConvSpec, target: Target, form: Form | None = None, *, late: bool = False) -> WinogradPlan:
-    """Choose how many tiles to work on at a time, and blocks for their products; by the usual form unless given."""
+def plan(
+    spec: ConvSpec, target: Target, form: Form | None = None, *, late: bool = False, most: int = _MOST_BYTES
+) -> WinogradPlan:
+    """Choose how many tiles to work on at a time, and blocks for their products; by the usual form unless given.
+
+    `most` are the bytes of working space that a thread may take.
+    """
     form = form or forms(spec.kernel, spec.group_in, spec.strides)[0]
     channels = _rounded(spec.group_in, target.lanes(spec.element_bytes))
     products = _blocking(channels, spec.group_out, target)
@@ -265,7 +284,7 @@ def plan(spec: ConvSpec, target: Target, form: Form | None = None, *, late: bool
     if late or form.part:
         products = replace(products, chunk=(1, 1, even_step(channels, part, _UNROLLED)))
     made = WinogradPlan(spec, target, products, step, form, late)
-    fits = (_MOST_BYTES - made.other_elements * spec.element_bytes) // tile_bytes
+    fits = (most - made.other_elements * spec.element_bytes) // tile_bytes
     return replace(made, tiles=max(step, min(_rounded(wanted, step), fits // step * step)))
 
 
@@ -375,9 +394,9 @@ def define(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     for padded in sorted({plan.products.padded_width(width) for width in widths}):
         if plan.late:
             emit_kernel_transform(b, plan.form, plan.weights_apart(padded), padded)
-        for tiles in plan.at_once:
+        for tiles, ahead in itertools.product(plan.at_once, plan.lines_ahead):
             channel_lanes.emit_micro(
-                b, products_spec, plan.products, f"products_{tiles}x{padded}", tiles, padded, ahead=plan.lines_ahead
+                b, products_spec, plan.products, products_name(tiles, padded, ahead), tiles, padded, ahead=ahead
             )
     for width in widths:
         channel_lanes.emit_micro(b, again_spec, again, f"direct_{width}", 1, width)

@@ -31,6 +31,15 @@ FLAG_ELEMENTS = 16
 """Room at the start of the working space for the note that a tile is not finite."""
 
 
+_FEW_GROUPS = 5
+"""Groups of tiles that share weights, up to which each asks for more of the next ones."""
+
+
+def products_name(tiles: int, padded: int, ahead: int) -> str:
+    """The microkernel that multiplies so many tiles by a block of channels and asks for so many lines ahead."""
+    return f"products_{tiles}x{padded}_{ahead}"
+
+
 def emit_run(b: Builder, plan: WinogradPlan, name: str, *, public: bool) -> None:
     """Define ``run``, by a name, over the transforms, the microkernels and ``fill``."""
     define_run(b, _Driver(b, plan).run, plan.spec.pointers, name=name, public=public)
@@ -266,11 +275,12 @@ class _Driver:
             source = b.at(weights, channel * (self.form.tap_count * padded))
             b.call(f"transform_kernel_{padded}", source, room, channels)
 
+            ahead_of_point = plan.lines_ahead[0] * b.line_elements * plan.channels_at_once // 4
             following = b.at(source, channels * (self.form.tap_count * padded))
 
             def point(k: Value) -> None:
                 at_point = b.at(room, self.values_at(k) * plan.weights_apart(padded))
-                ahead = b.at(following, k * (plan.lines_ahead * b.line_elements * plan.channels_at_once // 4))
+                ahead = b.at(following, k * ahead_of_point)
                 later = b.distance(at_point, ahead)
                 self.multiply(v, k, at_point, later, width, count, channel, channels, mode)
 
@@ -310,12 +320,11 @@ class _Driver:
         many, some = plan.at_once
         in_many = self.in_many(count)
 
-        # The groups of tiles one after another ask for the weights that follow; where these are few, the first group.
-        ahead = plan.lines_ahead * b.line_elements * plan.channels // 4
-
-        def some_tiles(tiles: int, t: Value) -> None:
+        def some_tiles(tiles: int, t: Value, lines: int) -> None:
+            # The groups of tiles one after another ask for the weights that follow; where these are few, the first one.
+            ahead = lines * b.line_elements * plan.channels // 4
             call(
-                b, f"products_{tiles}x{padded}",
+                b, products_name(tiles, padded, lines),
                 x=b.at(v, k * plan.inputs_apart + t * plan.channels + channel), x_row=0,
                 x_channel=b.select((t // many).equals(0), later, 0) if plan.late else t // many * ahead + later,
                 w=w, y=b.at(self.m, k * plan.products_apart + t * plan.products.out_block),
@@ -323,8 +332,15 @@ class _Driver:
                 count=b.minimum(b.integer(tiles), count - t),
             )  # fmt: skip
 
-        b.loop(0, in_many, lambda t: some_tiles(many, t), step=many)
-        b.loop(in_many, count, lambda t: some_tiles(some, t), step=some)
+        def all_tiles(lines: int) -> None:
+            b.loop(0, in_many, lambda t: some_tiles(many, t, lines), step=many)
+            b.loop(in_many, count, lambda t: some_tiles(some, t, lines), step=some)
+
+        usual, *more = plan.lines_ahead
+        if more:
+            b.when(count <= _FEW_GROUPS * many, lambda: all_tiles(more[0]), lambda: all_tiles(usual))
+        else:
+            all_tiles(usual)
 
     def in_many(self, count: Value) -> Value:
         """How many of the tiles are multiplied in large groups; small groups fit the rest with the least waste.

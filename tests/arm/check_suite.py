@@ -70,3 +70,4 @@ from tests.test_winograd import (
     test_results_are_right_to_a_few_roundings,
     test_what_is_not_finite_reaches_exactly_the_outputs_whose_taps_touch_it,
 )
+from tests.torch.test_pooling import test_every_window_is_pytorchs

@@ -14,17 +14,18 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+import torch
 from tests.arm import emulator
 from tests.arm.emulator import Array, Code, Work
 
-from tweakconv import prepared
 from tweakconv.activations import Activation
 from tweakconv.compiler import activation_grad, door, jit, target, threads
 from tweakconv.compiler.call import ALONE, Space
-from tweakconv.gradients import activation, kernel_gradient
+from tweakconv.gradients import activation
 from tweakconv.gradients.kernel_gradient import PreparedKernelGrad
 from tweakconv.packing import Packer
 from tweakconv.prepared import PreparedConv
+from tweakconv.torch import memory, pooling
 
 EVERY = {
     "test_table_of_gradients": 8,
@@ -55,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setattr(Packer, "pack", _pack)
     patch.setattr(PreparedKernelGrad, "_run", _run_kernel_grad)
     patch.setattr(activation, "_run", _run_activation_grad)
-    for module, least in ((prepared, "_WORK"), (kernel_gradient, "_WORK"), (activation, "_ELEMENTS")):
+    patch.setattr(pooling._Way, "run", _run_pooling)
+    for module, least in ((threads, "_PRODUCTS"), (threads, "_BYTES"), (activation, "_ELEMENTS")):
         patch.setattr(module, f"{least}_PER_THREAD", 1)
 
 
@@ -145,3 +147,12 @@ def _run_activation_grad(chosen: Activation, grad: Array, kept: Array, out: Arra
     used = max(1, min(threads.get_num_threads(), grad.size // activation._ELEMENTS_PER_THREAD))
     integers = np.array([grad.size], np.int64)
     emulator.run(code, Work((grad, kept, None, out, None), integers, Space(0), used, 0))
+
+
+def _run_pooling(self: Any, x: torch.Tensor) -> torch.Tensor:
+    """In the place of `tweakconv.torch.pooling._Way.run`."""
+    y = memory.empty(self.shape, self.strides, x.dtype, self.size)
+    pixels, out = (tensor.permute(0, 2, 3, 1).numpy() for tensor in (x, y))
+    used = threads.worth(threads.get_num_threads(), 0, self.moved)
+    emulator.run(self.code, Work((pixels, None, None, out, None), self.integers, Space(0), used, 0))
+    return y

@@ -23,10 +23,10 @@ def accelerate(model: Model, *, fuse: bool = True) -> Model:
 
     In evaluation and without gradients (``model.eval()`` under ``torch.inference_mode()`` or ``torch.no_grad()``) the
     model runs as ``torch.fx`` traces it: with each BatchNorm and activation and, where it is the only reader, each
-    addition of a residual computed by the convolution before it, and in channels_last throughout. The result lies in
-    memory as the input does. Weights and statistics are looked at in every call, so training on, loading a
-    ``state_dict`` and replacing a layer are noticed; other attributes that the model's own code reads are taken as they
-    are in the first call. A model that cannot be traced is tried part by part.
+    addition of a residual computed by the convolution before it, with maximum pooling in compiled code, and in
+    channels_last throughout. The result lies in memory as the input does. Weights and statistics are looked at in every
+    call, so training on, loading a ``state_dict`` and replacing a layer are noticed; other attributes that the model's
+    own code reads are taken as they are in the first call. A model that cannot be traced is tried part by part.
 
     Parameters
     ----------

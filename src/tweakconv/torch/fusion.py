@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from tweakconv.torch.fused import FusedConv, is_foldable
 from tweakconv.torch.modules import CLASSES
+from tweakconv.torch.pooling import MaxPool
 from tweakconv.torch.weights import After
 
 
@@ -57,7 +58,7 @@ def fuse(graph: fx.Graph, modules: dict[str, Any]) -> list[Any]:
     for node in list(graph.nodes):
         if node.op == "call_module" and _is_fusable(modules[node.target]) and len(node.args) + len(node.kwargs) == 1:
             gone += _replace(graph, _chain(node, modules), modules)
-    return gone
+    return gone + _pool_here(graph, modules)
 
 
 def depends_on_strides(graph: fx.Graph) -> bool:
@@ -214,6 +215,39 @@ def _skip_what_does_nothing(graph: fx.Graph, modules: Mapping[str, Any]) -> None
             graph.erase_node(node)
 
 
+def _pool_here(graph: fx.Graph, modules: dict[str, Any]) -> list[Any]:
+    """Put our pooling where PyTorch's is, in place; returns the modules that are no longer called themselves."""
+    gone: list[Any] = []
+    for node in list(graph.nodes):
+        pool = _pool(node, modules)
+        if pool is None:
+            continue
+        target = f"pool{len(modules)}"
+        modules[target] = MaxPool(pool)
+        with graph.inserting_before(node):
+            ours = graph.call_module(target, (node.all_input_nodes[0],))
+        node.replace_all_uses_with(ours)
+        graph.erase_node(node)
+        if node.op == "call_module":
+            gone.append(pool)
+    return gone
+
+
+def _pool(node: fx.Node, modules: Mapping[str, Any]) -> nn.MaxPool2d | None:
+    """The maximum pooling that a node is, of one tensor and with numbers that are known."""
+    if len(node.all_input_nodes) != 1:
+        return None
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        return module if type(module) is nn.MaxPool2d and not is_hooked(module) else None
+    if node.op != "call_function" or node.target not in (F.max_pool2d, torch.max_pool2d):
+        return None
+    x, *numbers = node.args or (node.kwargs["input"],)
+    given = {**dict(zip(_OF_POOLING, numbers, strict=False)), **node.kwargs}
+    given.pop("input", None)
+    return nn.MaxPool2d(**given) if isinstance(x, fx.Node) else None
+
+
 _OF_STRIDES = ("stride", "as_strided", "is_contiguous", "data_ptr", "storage_offset", "untyped_storage", "set_")
 _ADDS: set[tuple[str, Any]] = {
     ("call_function", operator.add),
@@ -227,6 +261,7 @@ _IN_PLACE: set[Any] = {
     operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow, operator.ifloordiv, operator.iand,
     operator.ior, operator.ixor, operator.imod, operator.setitem, operator.delitem,
 }  # fmt: skip
+_OF_POOLING = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _BY_MODULE: dict[Any, str] = {
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.SiLU: "silu", nn.GELU: "gelu",

@@ -24,8 +24,13 @@ MOST_IDLE_BYTES = 64 << 20
 """Memory that is kept though nobody uses it, at the most."""
 
 
-def empty_large(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype, size: int) -> Tensor:
-    """A new tensor of `size` bytes, with no gaps, whose memory comes back when its last view is gone."""
+def empty(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype, size: int) -> Tensor:
+    """A new tensor of `size` bytes, with no gaps: PyTorch allows it to be changed in place, where it is no view.
+
+    The memory of a large one comes back when its last view is gone.
+    """
+    if size < LARGE_BYTES:
+        return torch.empty_strided(shape, strides, dtype=dtype)
     memory = _idle.take(size)
     start = -address(memory) % CACHE_LINE
     lent = memory[start : start + size]

@@ -22,7 +22,7 @@ from tweakconv.compiler.choose import is_whole
 from tweakconv.prepared import PreparedConv
 from tweakconv.torch.changes import Seen, Tensors, stamp
 from tweakconv.torch.layout import as_it_lies, kernel_axes, memory_format, prefers_channels_last, to_last
-from tweakconv.torch.memory import LARGE_BYTES, empty_large
+from tweakconv.torch.memory import empty
 from tweakconv.torch.tweaks import Tweaks
 
 Resolve: TypeAlias = Callable[[Hashable, Tensor, Tensor], Tweaks]
@@ -89,8 +89,8 @@ class Way(NamedTuple):
         Shape and strides in bytes of the input, or of its copy, as the array that tweakconv takes.
     dtype : torch.dtype
         Of both.
-    large : int
-        Bytes of a large result, else 0.
+    size : int
+        Bytes of the result.
     """
 
     shape: tuple[int, ...]
@@ -99,7 +99,7 @@ class Way(NamedTuple):
     copies: bool
     placed: tuple[tuple[int, ...], tuple[int, ...]]
     dtype: torch.dtype
-    large: int
+    size: int
 
     @classmethod
     def of(cls, x: Tensor, conv: PreparedConv, *, channels_last: bool) -> Way:
@@ -129,14 +129,11 @@ class Way(NamedTuple):
             array = _array(x.contiguous(memory_format=order)).transpose(axes)
         strides = torch.empty(shape, memory_format=order, device="meta").stride()
         size = math.prod(shape) * x.dtype.itemsize
-        large = size if size >= LARGE_BYTES else 0
-        return cls(shape, strides, order, copies, (array.shape, array.strides), x.dtype, large)
+        return cls(shape, strides, order, copies, (array.shape, array.strides), x.dtype, size)
 
     def empty(self) -> Tensor:
-        """Room for a result: PyTorch allows it to be changed in place, as activations are, where it is no view."""
-        if self.large:
-            return empty_large(self.shape, self.strides, self.dtype, self.large)
-        return torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        """Room for a result."""
+        return empty(self.shape, self.strides, self.dtype, self.size)
 
     def run(
         self, conv: PreparedConv, x: Tensor, residual: Tensor | None = None, weights: int = 0, bias: int = 0

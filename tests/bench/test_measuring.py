@@ -37,6 +37,38 @@ def test_the_stream_loop_reads_and_writes_every_element(reads: int, writes: int)
     assert sums.sum() == source[both:].sum()
 
 
+@pytest.mark.parametrize("works", [1, 3])
+def test_a_sample_runs_every_work_as_often_as_it_says_and_long_enough(works: int) -> None:
+    done: list[list[int]] = [[] for _ in range(works)]
+
+    def work(number: int) -> Callable[[int], None]:
+        def repeat(times: int) -> None:
+            done[number].append(times)
+            time.sleep(times * limits.SAMPLE_SECONDS / 8)
+
+        return repeat
+
+    run, repeats = limits._call([work(number) for number in range(works)])
+    run()
+    assert 2 <= repeats <= 8
+    assert [[times[-1], len(times)] for times in done] == [[repeats, len(done[0])]] * works
+
+
+def test_a_sample_tells_how_often_it_does_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def call(works: list[Callable[[int], None]]) -> tuple[Callable[[], None], int]:
+        asked.append(len(works))
+        return lambda: None, 6
+
+    monkeypatch.setattr(limits, "_call", call)
+    operations = limits._operations(get_target())
+    assert limits.fma_sample(operations, threads=2).times == 12
+    assert limits.fma_sample(4 * operations).times == 1.5
+    assert limits.stream_sample(1 << 12, 1 << 10, threads=3).times == 6
+    assert asked == [2, 1, 3]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_machine_is_measured_and_plausible(threads: int) -> None:
     machine = measure_machine(threads, cpus=2, pinned=())

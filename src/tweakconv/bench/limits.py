@@ -1,7 +1,8 @@
 """The two limits of a processor, measured: multiply-adds a second, and bytes a second for a given size.
 
-The loops are native code from the same generator as the convolutions. No optimisation pass runs on it, so
-that nothing is left out because its result is not needed.
+Each is measured at its best, and as a sample to be taken in turns with what it limits: a processor that is warm, or
+shared with others, is slower than at its best for either. The loops are native code from the same generator as the
+convolutions. No optimisation pass runs on it, so that nothing is left out because its result is not needed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from tweakconv.compiler import jit
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.target import Target, get_target
 
-__all__ = ["fma_peak", "stream_seconds"]
+__all__ = ["Sample", "fma_peak", "fma_sample", "stream_sample", "stream_seconds"]
 
 #: A sample repeats its loop for about this long: short enough to fit between the turns of other programs.
 SAMPLE_SECONDS = 0.002
@@ -31,6 +33,13 @@ Work = Callable[[int], object]
 Native = Callable[..., object]
 
 _C_TYPES = {"ptr": ctypes.c_void_p, "i64": ctypes.c_int64}
+
+
+class Sample(NamedTuple):
+    """A call that takes about `SAMPLE_SECONDS`, and how many times it does what was asked for."""
+
+    run: Callable[[], object]
+    times: float
 
 
 def fma_peak(target: str | None = None, threads: int = 1) -> float:
@@ -50,16 +59,22 @@ def fma_peak(target: str | None = None, threads: int = 1) -> float:
     True
     """
     chosen = get_target(target)
-    chains = _chains(chosen)
-    loop = _peak_loop(chosen)
-    numbers = np.array([0.5, 1.0], np.float32)  # keeps every chain near 2: no infinities, no denormals
+    return threads * _operations(chosen) / _seconds_per_repeat(_products(chosen, threads))
 
-    def work() -> Work:
-        sums = np.zeros(chosen.lanes(4), np.float32)
-        return lambda repeats: loop(numbers.ctypes.data, sums.ctypes.data, repeats)
 
-    seconds = _seconds_per_repeat([work() for _ in range(threads)])
-    return threads * 2 * chosen.lanes(4) * chains / seconds
+def fma_sample(operations: float, target: str | None = None, threads: int = 1) -> Sample:
+    """So many floating-point operations in float32, shared by so many threads; else as `fma_peak`.
+
+    Examples
+    --------
+    >>> sample = fma_sample(2e6)
+    >>> sample.run()
+    >>> sample.times > 0
+    True
+    """
+    chosen = get_target(target)
+    run, repeats = _call(_products(chosen, threads))
+    return Sample(run, repeats * threads * _operations(chosen) / operations)
 
 
 def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float:
@@ -74,6 +89,42 @@ def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float
     >>> stream_seconds(4096, 65536) > 0
     True
     """
+    return _seconds_per_repeat(_streams(read_bytes, write_bytes, threads))
+
+
+def stream_sample(read_bytes: int, write_bytes: int, threads: int = 1) -> Sample:
+    """So many bytes read and so many written; else as `stream_seconds`.
+
+    Examples
+    --------
+    >>> sample = stream_sample(4096, 65536)
+    >>> sample.run()
+    >>> sample.times >= 1
+    True
+    """
+    run, repeats = _call(_streams(read_bytes, write_bytes, threads))
+    return Sample(run, repeats)
+
+
+def _products(target: Target, threads: int) -> list[Work]:
+    """Multiply-adds in registers, for each thread."""
+    loop = _peak_loop(target)
+    numbers = np.array([0.5, 1.0], np.float32)  # keeps every chain near 2: no infinities, no denormals
+
+    def work() -> Work:
+        sums = np.zeros(target.lanes(4), np.float32)
+        return lambda repeats: loop(numbers.ctypes.data, sums.ctypes.data, repeats)
+
+    return [work() for _ in range(threads)]
+
+
+def _operations(target: Target) -> int:
+    """Floating-point operations of a repeat of `_products` in one thread."""
+    return 2 * target.lanes(4) * _chains(target)
+
+
+def _streams(read_bytes: int, write_bytes: int, threads: int) -> list[Work]:
+    """The bytes that each thread reads and writes."""
     target = get_target()
     turn = UNROLL * target.lanes(4)
     reads, writes = (turn * max(1, round(size / threads / 4 / turn)) for size in (read_bytes, write_bytes))
@@ -85,29 +136,39 @@ def stream_seconds(read_bytes: int, write_bytes: int, threads: int = 1) -> float
         arrays = (source, copy, sums)
         return lambda repeats: loop(*(array.ctypes.data for array in arrays), reads, writes, repeats)
 
-    return _seconds_per_repeat([work() for _ in range(threads)])
+    return [work() for _ in range(threads)]
 
 
 def _seconds_per_repeat(works: Sequence[Work]) -> float:
     """The best time of one repeat while all the works run at once, each on a thread of its own."""
+    run, repeats = _call(works)
+    best, end = _seconds(run), time.perf_counter() + MEASURE_SECONDS
+    while time.perf_counter() < end:
+        best = min(best, _seconds(run))
+    return best / repeats
+
+
+def _call(works: Sequence[Work]) -> tuple[Callable[[], None], int]:
+    """A call that runs all the works at once, each on a thread of its own, and how often it repeats them."""
     mine, *others = works
-    with ThreadPoolExecutor(max(1, len(others))) as pool:
+    pool = ThreadPoolExecutor(len(others)) if others else None
 
-        def seconds(repeats: int) -> float:
-            start = time.perf_counter()
-            working = [pool.submit(work, repeats) for work in others]
-            mine(repeats)
-            for work in working:
-                work.result()
-            return time.perf_counter() - start
+    def run(repeats: int) -> None:
+        working = [pool.submit(work, repeats) for work in others] if pool else []
+        mine(repeats)
+        for work in working:
+            work.result()
 
-        repeats = 1
-        while seconds(repeats) < SAMPLE_SECONDS:
-            repeats *= 2
-        best, end = seconds(repeats), time.perf_counter() + MEASURE_SECONDS
-        while time.perf_counter() < end:
-            best = min(best, seconds(repeats))
-        return best / repeats
+    repeats = 1
+    while _seconds(functools.partial(run, repeats)) < SAMPLE_SECONDS:
+        repeats *= 2
+    return functools.partial(run, repeats), repeats
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def _chains(target: Target) -> int:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tweakconv.bench.contender import CannotExpressError, Contender, Prepared, race
 from tweakconv.bench.geometries import Line
-from tweakconv.bench.limits import stream_seconds
+from tweakconv.bench.limits import fma_sample, stream_sample
 from tweakconv.bench.machine import Machine, best_cpus, busy_seconds, measure_machine, pin
 from tweakconv.bench.ours import Ours, OursFunctional
 from tweakconv.bench.peers import Peer
@@ -37,6 +37,8 @@ __all__ = ["WORST_ERROR", "Field", "Request", "main", "measure_line", "serve"]
 WORST_ERROR = 3e-5
 #: What has a larger one computed something else.
 WRONG_ERROR = 1e-2
+
+_PRODUCTS, _TRAFFIC = "the limit of products", "the limit of traffic"
 
 Emit = Callable[[Finding], None]
 
@@ -117,7 +119,10 @@ def measure_line(
     excused: Mapping[str, str] = MappingProxyType({}),
     emit: Emit = lambda finding: None,
 ) -> LineResult:
-    """All contenders on one line: results compared with float64 and with ours, then times in interleaved rounds."""
+    """All contenders on one line: results compared with float64 and with ours, then times in interleaved rounds.
+
+    The machine's limits have their turns as well.
+    """
     problem = Problem.of(line)
     judge = _Judge(problem.expected())
     entries: dict[str, Entry] = {}
@@ -132,10 +137,15 @@ def measure_line(
         if prepared is not None:
             ready[name] = prepared
     emit(Working(f"the rounds of {line.name}"))
+    products = fma_sample(line.flops, machine.target, machine.threads)
+    traffic = stream_sample(line.read_bytes, line.write_bytes, machine.threads)
+    runs = {name: prepared.run for name, prepared in ready.items()}
     others = _Others(machine.pinned)
-    turns = interleave({name: prepared.run for name, prepared in ready.items()}, rounds, settling=machine.threads > 1)
+    limits = {_PRODUCTS: products.run, _TRAFFIC: traffic.run}
+    turns = interleave({**runs, **limits}, rounds, settling=machine.threads > 1)
     waiting = others.share()
-    for name, mine in turns.items():
+    for name in runs:
+        mine = turns[name]
         entries[name] = replace(
             entries[name], seconds=median(mine.seconds), rounds=tuple(mine.seconds), cpus=median(mine.cpus)
         )
@@ -145,13 +155,13 @@ def measure_line(
         source=line.source,
         batch=line.batch,
         flops=line.flops,
-        compute_seconds=line.flops / (machine.fma_gflops * 1e9),
-        traffic_seconds=stream_seconds(line.read_bytes, line.write_bytes, machine.threads),
+        compute_seconds=median(turns[_PRODUCTS].seconds) / products.times,
+        traffic_seconds=median(turns[_TRAFFIC].seconds) / traffic.times,
         ours=tuple(entries[contender.name] for contender in everybody.ours),
         peers=tuple(entries[contender.name] for contender in everybody.peers),
         functional=tuple(entries[contender.name] for contender in everybody.functional),
         waiting=waiting,
-        restless=tuple(name for name, mine in turns.items() if mine.restless),
+        restless=tuple(name for name in runs if turns[name].restless),
     )
 
 

@@ -46,7 +46,7 @@ def header(setting: Setting) -> list[str]:
         *machine_lines(setting),
         f"float32; medians of {_plural(setting.rounds, 'interleaved round')}, with 95% intervals",
         "of limit: the share of our time that the operations at the peak (f) or the bytes at a plain loop's speed (b)",
-        "  need, whichever is more; an algorithm that needs fewer operations than the definition goes beyond 100%",
+        "  need, whichever is more, in turns with it; an algorithm that needs fewer operations goes beyond 100%",
         "ratio: best peer's time over ours, prepared; PyTorch: its better format's; NCHW: our time in channels_first",
         "  over that in channels_last; call: time of PyTorch's functional call, which packs the weights, over ours",
     ]

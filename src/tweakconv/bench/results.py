@@ -101,8 +101,8 @@ class LineResult:
     flops : int
         Floating-point operations of its definition.
     compute_seconds, traffic_seconds : float
-        What its operations take at the machine's FMA peak; what reading its input and weights and writing
-        its output, each once, takes in a tight loop.
+        What its operations take as multiply-adds in registers; what reading its input and weights and writing
+        its output, each once, takes in a tight loop. Both as measured in turns with the contenders.
     ours : tuple of Entry
         Us, prepared, in each data format that was measured; the first is the one that ratios are about.
     peers : tuple of Entry

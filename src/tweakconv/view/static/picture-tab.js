@@ -101,7 +101,7 @@ export function pictureTab({ about }, remember) {
       const told = await pixelsOf(asked);
       facts = told.facts;
       result.show(told);
-      show();
+      show({ isNewest: query(asked) === query(wanted) });
       requestAnimationFrame(showTimes);
     } catch (error) {
       if (error.status === 410 && file) await send(file);
@@ -158,10 +158,11 @@ export function pictureTab({ about }, remember) {
     tweaks.show(now);
   }
 
-  function show() {
+  /** The pads are shown where they are those asked for last: else they would undo what has been typed meanwhile. */
+  function show({ isNewest }) {
     fill(trouble);
     sizes.show(facts.input, facts.output);
-    tweaks.tell(facts.pads, facts.input);
+    if (isNewest) tweaks.tell(facts.pads, facts.input);
     formulas.show(facts.formula.map((text, axis) => [["height", "width"][axis], text]));
     fill(notes, remarks([facts.unread, facts.report].filter(Boolean)));
     paintScale();

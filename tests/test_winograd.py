@@ -458,7 +458,7 @@ def test_working_space_of_a_thread_is_at_most_8_mb(channels: tuple[int, int], ta
 
 @pytest.mark.parametrize("dilation", [(2, 2), (6, 6), (12, 1)])
 @pytest.mark.parametrize("channels", [(64, 64), (320, 256), (512, 512)])
-def test_so_it_is_where_bands_take_some_of_it(channels: tuple[int, int], dilation: tuple[int, int]) -> None:
+def test_working_space_with_that_of_bands_is_at_most_8_mb(channels: tuple[int, int], dilation: tuple[int, int]) -> None:
     spec = ConvSpec((3, 3), (1, 1), dilation, *channels, 1, channels_last=False, double=False)
     geometry = ConvGeometry.of(
         (90, 65), 3, dilation_rate=dilation, padding=dilation, in_channels=channels[0], out_channels=channels[1]

@@ -25,7 +25,7 @@ from tweakconv.gradients import activation
 from tweakconv.gradients.kernel_gradient import PreparedKernelGrad
 from tweakconv.packing import Packer
 from tweakconv.prepared import PreparedConv
-from tweakconv.torch import memory, pooling
+from tweakconv.torch import pooling
 
 EVERY = {
     "test_table_of_gradients": 8,
@@ -151,7 +151,7 @@ def _run_activation_grad(chosen: Activation, grad: Array, kept: Array, out: Arra
 
 def _run_pooling(self: Any, x: torch.Tensor) -> torch.Tensor:
     """In the place of `tweakconv.torch.pooling._Way.run`."""
-    y = memory.empty(self.shape, self.strides, x.dtype, self.size)
+    y = self.room.empty()
     pixels, out = (tensor.permute(0, 2, 3, 1).numpy() for tensor in (x, y))
     used = threads.worth(threads.get_num_threads(), 0, self.moved)
     emulator.run(self.code, Work((pixels, None, None, out, None), self.integers, Space(0), used, 0))

@@ -95,7 +95,7 @@ def test_at_most_64_mb_are_kept() -> None:
         return sum(block.nbytes for blocks in memory._idle._blocks.values() for block in blocks)
 
     def held(numbers: list[int]) -> list[Tensor]:
-        return [memory.empty((size,), (1,), torch.uint8, size) for size in numbers]
+        return [memory.Room((size,), (1,), torch.uint8, size).empty() for size in numbers]
 
     most = memory.MOST_IDLE_BYTES + 64 * 64
     tensors = held([20 << 20, 30 << 20, 25 << 20, 65 << 20])

@@ -22,8 +22,10 @@ from tweakconv.compiler.target import Target, get_target
 
 __all__ = ["Sample", "fma_peak", "fma_sample", "stream_sample", "stream_seconds"]
 
-#: A sample repeats its loop for about this long: short enough to fit between the turns of other programs.
+#: A sample repeats its loop for about this long: short enough to fit between the turns of other programs. Several
+#: threads take some tens of microseconds to come together, which must not count.
 SAMPLE_SECONDS = 0.002
+SAMPLE_SECONDS_TOGETHER = 0.01
 #: Samples are taken for this long, and the best counts.
 MEASURE_SECONDS = 0.15
 #: Vectors that a streaming loop reads or writes in one turn.
@@ -36,7 +38,7 @@ _C_TYPES = {"ptr": ctypes.c_void_p, "i64": ctypes.c_int64}
 
 
 class Sample(NamedTuple):
-    """A call that takes about `SAMPLE_SECONDS`, and how many times it does what was asked for."""
+    """A call that takes some milliseconds, and how many times it does what was asked for."""
 
     run: Callable[[], object]
     times: float
@@ -159,8 +161,8 @@ def _call(works: Sequence[Work]) -> tuple[Callable[[], None], int]:
         for work in working:
             work.result()
 
-    repeats = 1
-    while _seconds(functools.partial(run, repeats)) < SAMPLE_SECONDS:
+    repeats, wanted = 1, SAMPLE_SECONDS_TOGETHER if others else SAMPLE_SECONDS
+    while _seconds(functools.partial(run, repeats)) < wanted:
         repeats *= 2
     return functools.partial(run, repeats), repeats
 

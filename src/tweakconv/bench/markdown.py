@@ -34,9 +34,10 @@ _HOW = """\
   median (Conover, *Practical Nonparametric Statistics*, 1999, section 3.2). Intervals of geometric means are
   percentile bootstraps over the rounds of each line (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
   chapter 13).
-- **of limit**: the share of our time that the definition's operations need at the measured peak of multiply-adds
-  (*f*), or that moving input, weights and output once needs at the speed of a plain loop over as many bytes (*b*),
-  whichever is more; both have their turns in each round. Winograd needs fewer operations and goes beyond 100%.
+- **of limit**: the share of our time that the definition's operations need as multiply-adds in registers (*f*), or
+  that moving input, weights and output once needs in a plain loop over as many bytes (*b*), whichever is more; both
+  have their turns in each round, in which a processor is slower than at its best, which is told above. Winograd needs
+  fewer operations and goes beyond 100%.
 - **NCHW**: our time with channels_first arrays over that with channels_last.
 - **call**: the time of `torch.nn.functional.conv2d` over that of our `conv2d`; both pack the weights in the call.
 - **error**: relative RMS error against float64, ours and the best peer's. A result that is wrong is not timed.

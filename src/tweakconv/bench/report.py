@@ -45,8 +45,8 @@ def header(setting: Setting) -> list[str]:
     return [
         *machine_lines(setting),
         f"float32; medians of {_plural(setting.rounds, 'interleaved round')}, with 95% intervals",
-        "of limit: the share of our time that the operations at the peak (f) or the bytes at a plain loop's speed (b)",
-        "  need, whichever is more, in turns with it; an algorithm that needs fewer operations goes beyond 100%",
+        "of limit: the share of our time that the operations need as multiply-adds in registers (f) or the bytes in a",
+        "  plain loop (b), whichever is more, in turns with it; fast algorithms need fewer and go beyond 100%",
         "ratio: best peer's time over ours, prepared; PyTorch: its better format's; NCHW: our time in channels_first",
         "  over that in channels_last; call: time of PyTorch's functional call, which packs the weights, over ours",
     ]

@@ -19,15 +19,18 @@ from tweakconv.geometry import ConvGeometry
 if TYPE_CHECKING:
     from tweakconv.compiler import jit
 
+_MOST_UNROLLED = 32
+"""Pixels of a kernel up to which each has code of its own."""
+
 _FIELDS = ("batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left")
 """The run-time integers of a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPoolPlan:
-    """Rows and columns of a window, its strides, channels, the element type and a target."""
+    """Rows and columns of a kernel, its strides, channels, the element type and a target."""
 
-    window: tuple[int, int]
+    kernel: tuple[int, int]
     strides: tuple[int, int]
     channels: int
     double: bool
@@ -52,7 +55,7 @@ def emit(plan: MaxPoolPlan) -> str:
     A task is a row of outputs.
     """
     b = Builder(plan.target, "double" if plan.double else "float")
-    (kh, kw), (down, across), channels = plan.window, plan.strides, plan.channels
+    (kh, kw), (down, across), channels = plan.kernel, plan.strides, plan.channels
 
     def run(
         x: Value, w: Value, bias: Value, y: Value, residual: Value, shape: Value, shared: Value, window: Value,
@@ -64,7 +67,7 @@ def emit(plan: MaxPoolPlan) -> str:
         def whole(at: Value, count: int) -> Value:
             """The maximum of a window that lies in the image."""
             places = [b.at(b.at(at, x_row * i), j * channels) for i in range(kh) for j in range(kw)]
-            return functools.reduce(lambda a, c: _larger(b, a, c), [b.load_part(place, count) for place in places])
+            return functools.reduce(lambda a, c: _maximum(b, a, c), [b.load_part(place, count) for place in places])
 
         def part(at: Value, count: int, rows: Value, columns: Value) -> Value:
             """The maximum of so many rows and columns."""
@@ -74,7 +77,7 @@ def emit(plan: MaxPoolPlan) -> str:
                 return b.loop(0, columns, lambda j, found: [one(b.at(start, j * channels), found)], [found], once=True)
 
             def one(place: Value, found: Value) -> Value:
-                return _larger(b, found, b.load_part(place, count))
+                return _maximum(b, found, b.load_part(place, count))
 
             return b.loop(0, rows, line, [b.load_part(at, count)], once=True)[0]
 
@@ -87,11 +90,17 @@ def emit(plan: MaxPoolPlan) -> str:
                 left, columns = _cut(b, ow * across - s["pad_left"], kw, s["width"])
                 at = b.at(start, left * channels)
                 to = b.at(y, (ticket * s["out_width"] + ow) * channels)
-                b.when(
-                    b.both(rows.equals(kh), columns.equals(kw)),
-                    lambda: _channels(b, channels, lambda c, count: whole(b.at(at, c), count), to),
-                    lambda: _channels(b, channels, lambda c, count: part(b.at(at, c), count, rows, columns), to),
-                )
+
+                def all_of_it() -> None:
+                    _channels(b, channels, lambda c, count: whole(b.at(at, c), count), to)
+
+                def some_of_it() -> None:
+                    _channels(b, channels, lambda c, count: part(b.at(at, c), count, rows, columns), to)
+
+                if kh * kw <= _MOST_UNROLLED:
+                    b.when(b.both(rows.equals(kh), columns.equals(kw)), all_of_it, some_of_it)
+                else:
+                    some_of_it()
 
             b.loop(0, s["out_width"], pixel, once=True)
 
@@ -116,6 +125,6 @@ def _channels(b: Builder, channels: int, found: Callable[[Value, int], Value], t
         b.store_part(found(b.integer(many), rest), b.at(to, many), rest)
 
 
-def _larger(b: Builder, a: Value, c: Value) -> Value:
+def _maximum(b: Builder, a: Value, c: Value) -> Value:
     """Lane by lane the larger of two numbers; NaN where either is."""
     return b.choose(b.order("uno", c, c), c, b.where_less(a, c, c, a))

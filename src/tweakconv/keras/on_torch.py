@@ -129,7 +129,7 @@ def convolve(memory: Memory, operation: Operation, inputs: Any, kernel: Any, bia
                 if len(memory.latest) >= _MOST:
                     memory.latest.clear()
                 form, run = (x.shape, x.stride(), x.dtype), entry.conv.runner(*way.placed)
-                latest = _Latest(operation, kernel, bias, *form, weights, addends, entry, way.empty, run)
+                latest = _Latest(operation, kernel, bias, *form, weights, addends, entry, way.room.empty, run)
                 memory.latest[id(kernel)] = latest
             return way.run(entry.conv, x)
         if is_recordable(operation):

@@ -65,7 +65,7 @@ class FusedConv(nn.Module):
             )
             tensors = (weight, bias) if norm is None else (weight, bias, *_numbers(norm))
             bound = mine["packed"].bind(x, tensors, call, resolve)
-            if residual is None or (residual.shape == bound.way.shape and residual.dtype is x.dtype):
+            if residual is None or (residual.shape == bound.way.room.shape and residual.dtype is x.dtype):
                 return bound.run(x, residual)
         return self._one_by_one(x, residual)
 

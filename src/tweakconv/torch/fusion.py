@@ -6,6 +6,7 @@ convolution and the addition, for the convolution moves there.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -107,8 +108,7 @@ def _replace(graph: fx.Graph, chain: _Chain, modules: dict[str, Any]) -> list[An
     module = modules[chain.conv.target]
     name, slope = chain.activation or (None, None)
     fused = FusedConv(module, chain.norm, After(name, slope, chain.residual is not None))
-    target = f"fused{len(modules)}"
-    modules[target] = fused
+    target = _named(modules, "fused", fused)
     x = next(iter((*chain.conv.args, *chain.conv.kwargs.values())))
     with graph.inserting_before(chain.at):
         node = graph.call_module(target, (x,) if chain.residual is None else (x, chain.residual))
@@ -119,6 +119,13 @@ def _replace(graph: fx.Graph, chain: _Chain, modules: dict[str, Any]) -> list[An
         graph.erase_node(between)
         between = before
     return [module] if chain.norm is None else [module, chain.norm]
+
+
+def _named(modules: dict[str, Any], stem: str, module: nn.Module) -> str:
+    """Add a module by a name that none of the model's has."""
+    name = next(name for number in itertools.count() if (name := f"{stem}{number}") not in modules)
+    modules[name] = module
+    return name
 
 
 def _is_norm(module: Any) -> bool:
@@ -136,7 +143,8 @@ def _only_reader(node: fx.Node) -> fx.Node | None:
 
 def _is_fusable(module: Any) -> bool:
     """Whether it is one of tweakconv's modules and calling it does nothing else."""
-    return type(module) in CLASSES and not is_hooked(module) and "weight" in module._parameters
+    replaced = is_hooked(module) or "forward" in module.__dict__
+    return type(module) in CLASSES and not replaced and "weight" in module._parameters
 
 
 def _added(node: fx.Node, reader: fx.Node) -> fx.Node | None:
@@ -222,8 +230,7 @@ def _pool_here(graph: fx.Graph, modules: dict[str, Any]) -> list[Any]:
         pool = _pool(node, modules)
         if pool is None:
             continue
-        target = f"pool{len(modules)}"
-        modules[target] = MaxPool(pool)
+        target = _named(modules, "pool", MaxPool(pool))
         with graph.inserting_before(node):
             ours = graph.call_module(target, (node.all_input_nodes[0],))
         node.replace_all_uses_with(ours)
@@ -239,13 +246,14 @@ def _pool(node: fx.Node, modules: Mapping[str, Any]) -> nn.MaxPool2d | None:
         return None
     if node.op == "call_module":
         module = modules[str(node.target)]
-        return module if type(module) is nn.MaxPool2d and not is_hooked(module) else None
+        alone = len(node.args) + len(node.kwargs) == 1 and not is_hooked(module)
+        return module if type(module) is nn.MaxPool2d and alone and "forward" not in module.__dict__ else None
     if node.op != "call_function" or node.target not in (F.max_pool2d, torch.max_pool2d):
         return None
-    x, *numbers = node.args or (node.kwargs["input"],)
-    given = {**dict(zip(_OF_POOLING, numbers, strict=False)), **node.kwargs}
-    given.pop("input", None)
-    return nn.MaxPool2d(**given) if isinstance(x, fx.Node) else None
+    given = {**dict(zip(_OF_POOLING, node.args, strict=False)), **node.kwargs}
+    x = given.pop("input", None)
+    known = {"kernel_size"} <= given.keys() <= set(_OF_POOLING)
+    return nn.MaxPool2d(**given) if known and isinstance(x, fx.Node) else None
 
 
 _OF_STRIDES = ("stride", "as_strided", "is_contiguous", "data_ptr", "storage_offset", "untyped_storage", "set_")
@@ -261,7 +269,7 @@ _IN_PLACE: set[Any] = {
     operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow, operator.ifloordiv, operator.iand,
     operator.ior, operator.ixor, operator.imod, operator.setitem, operator.delitem,
 }  # fmt: skip
-_OF_POOLING = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+_OF_POOLING = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _BY_MODULE: dict[Any, str] = {
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.SiLU: "silu", nn.GELU: "gelu",

@@ -7,8 +7,10 @@ let go of serves the next one: a VGG16 of one image takes 0.97 of the time with 
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,19 +26,34 @@ MOST_IDLE_BYTES = 64 << 20
 """Memory that is kept though nobody uses it, at the most."""
 
 
-def empty(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype, size: int) -> Tensor:
-    """A new tensor of `size` bytes, with no gaps: PyTorch allows it to be changed in place, where it is no view.
+class Room(NamedTuple):
+    """What results need that are alike: shape and strides, without gaps, type, and bytes."""
 
-    The memory of a large one comes back when its last view is gone.
-    """
-    if size < LARGE_BYTES:
-        return torch.empty_strided(shape, strides, dtype=dtype)
-    memory = _idle.take(size)
-    start = -address(memory) % CACHE_LINE
-    lent = memory[start : start + size]
-    weakref.finalize(lent, _idle.put, size, memory).atexit = False
-    storage = torch.from_numpy(lent).untyped_storage()  # which holds `lent`
-    return torch.empty(0, dtype=dtype).set_(storage, 0, shape, strides)
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    size: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], order: torch.memory_format, dtype: torch.dtype) -> Room:
+        """Room for tensors of a shape in one of PyTorch's orders."""
+        strides = torch.empty(shape, memory_format=order, device="meta").stride()
+        return cls(shape, strides, dtype, math.prod(shape) * dtype.itemsize)
+
+    def empty(self) -> Tensor:
+        """A new tensor: PyTorch allows it to be changed in place, as activations are, where it is no view.
+
+        The memory of a large one comes back when its last view is gone.
+        """
+        shape, strides, dtype, size = self
+        if size < LARGE_BYTES:
+            return torch.empty_strided(shape, strides, dtype=dtype)
+        memory = _idle.take(size)
+        start = -address(memory) % CACHE_LINE
+        lent = memory[start : start + size]
+        weakref.finalize(lent, _idle.put, size, memory).atexit = False
+        storage = torch.from_numpy(lent).untyped_storage()  # which holds `lent`
+        return torch.empty(0, dtype=dtype).set_(storage, 0, shape, strides)
 
 
 class _Idle:

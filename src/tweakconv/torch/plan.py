@@ -216,7 +216,7 @@ def _flat(graph: fx.Graph, modules: dict[str, Any], values: dict[str, Any]) -> f
     root: dict[str, Any] = {}
     for node in graph.nodes:
         if node.op in ("call_module", "get_attr"):
-            name = "_".join(("of", *str(node.target).split(".")))
+            name = "_".join((f"of{len(root)}", *str(node.target).split(".")))
             root[name] = modules[node.target] if node.op == "call_module" else values[node.target]
             node.target = name
     graph.lint()

@@ -7,7 +7,6 @@ of a few numbers through ``weight.data``, say.
 
 from __future__ import annotations
 
-import math
 import threading
 import weakref
 from collections.abc import Callable, Hashable
@@ -22,7 +21,7 @@ from tweakconv.compiler.choose import is_whole
 from tweakconv.prepared import PreparedConv
 from tweakconv.torch.changes import Seen, Tensors, stamp
 from tweakconv.torch.layout import as_it_lies, kernel_axes, memory_format, prefers_channels_last, to_last
-from tweakconv.torch.memory import empty
+from tweakconv.torch.memory import Room
 from tweakconv.torch.tweaks import Tweaks
 
 Resolve: TypeAlias = Callable[[Hashable, Tensor, Tensor], Tweaks]
@@ -79,27 +78,20 @@ class Way(NamedTuple):
 
     Attributes
     ----------
-    shape, strides : tuple of int
-        Of the result.
+    room : Room
+        For the result.
     order : torch.memory_format
         How input and result lie in memory.
     copies : bool
         Whether pixels (of channels_first) or channels lie apart, so that the input is copied.
     placed : tuple of tuple of int
         Shape and strides in bytes of the input, or of its copy, as the array that tweakconv takes.
-    dtype : torch.dtype
-        Of both.
-    size : int
-        Bytes of the result.
     """
 
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    room: Room
     order: torch.memory_format
     copies: bool
     placed: tuple[tuple[int, ...], tuple[int, ...]]
-    dtype: torch.dtype
-    size: int
 
     @classmethod
     def of(cls, x: Tensor, conv: PreparedConv, *, channels_last: bool) -> Way:
@@ -127,13 +119,7 @@ class Way(NamedTuple):
         copies = not conv.reads(array)
         if copies:
             array = _array(x.contiguous(memory_format=order)).transpose(axes)
-        strides = torch.empty(shape, memory_format=order, device="meta").stride()
-        size = math.prod(shape) * x.dtype.itemsize
-        return cls(shape, strides, order, copies, (array.shape, array.strides), x.dtype, size)
-
-    def empty(self) -> Tensor:
-        """Room for a result."""
-        return empty(self.shape, self.strides, self.dtype, self.size)
+        return cls(Room.of(shape, order, x.dtype), order, copies, (array.shape, array.strides))
 
     def run(
         self, conv: PreparedConv, x: Tensor, residual: Tensor | None = None, weights: int = 0, bias: int = 0
@@ -151,7 +137,7 @@ class Way(NamedTuple):
         if self.copies:
             x = x.contiguous(memory_format=self.order)
         x = as_it_lies(x)
-        y = self.empty()
+        y = self.room.empty()
         if residual is None:
             conv.run_at(*placed, x.data_ptr(), y.data_ptr(), 0, weights, bias)
         else:

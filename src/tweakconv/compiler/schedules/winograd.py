@@ -7,8 +7,9 @@ channel and output channel, for 5x5 they replace 100 (`winograd_transforms`). Ti
 points (`winograd_forms`): there is a plan for each, and the one is chosen whose tiles suit the output.
 
 A dilated convolution is `dilation` interleaved dense ones along each axis (*phases*): only the steps of loads and
-stores change. Tiles are worked on a few dozen at a time, whose transformed values stay in cache. A tile that reaches
-into the padding is first copied out with what that holds (``fill``).
+stores change. Tiles are worked on a few dozen at a time, so that their transformed values stay in cache, or where
+weights stream past, as many as there is room for. A tile that reaches into the padding is first copied out with what
+that holds (``fill``).
 
 Transformed weights are four times as many as the kernel's own. Where they would stream past the processor for each few
 dozen tiles, it is the kernel that does, and the weights of some channels are transformed just before they are used.
@@ -90,9 +91,9 @@ _UNROLLED = 4
 """Products that the microkernel takes one after another in a turn of its loop."""
 
 _MOST_BYTES, _MOST_IN_BANDS = 15 << 19, 11 << 18
-"""Working space of a thread: 7.5 MiB, and 2.75 MiB where bands of an image take the rest.
+"""Working space of a thread: 7.5 MiB, and 2.75 MiB where bands of an image take up to 5.
 
-All tiles of an image at a time let weights that stream past do so once. Measured with 3.75 MiB and with this: 28x28
+As many tiles as all of an image let weights that stream past do so once. Measured with 3.75 MiB and with this: 28x28
 with 512 channels 7.6 and 6.3 ms, in a network, where they come from memory, 9.9 and 6.8; 32x32 with 512 to 1024
 channels 21.8 and 16.9.
 """

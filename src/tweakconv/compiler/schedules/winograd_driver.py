@@ -30,9 +30,9 @@ tiles.
 FLAG_ELEMENTS = 16
 """Room at the start of the working space for the note that a tile is not finite."""
 
-
 _FEW_GROUPS = 5
-"""Groups of tiles that share weights, up to which each asks for more of the next ones."""
+"""Groups of tiles that share weights, up to which each asks for more of the next ones: 5 groups are 0.93 of the time
+with that (17x17 with 256 channels), 9 groups 1.2 (28x28 with 512)."""
 
 
 def products_name(tiles: int, padded: int, ahead: int) -> str:

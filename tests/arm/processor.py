@@ -57,8 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setattr(PreparedKernelGrad, "_run", _run_kernel_grad)
     patch.setattr(activation, "_run", _run_activation_grad)
     patch.setattr(pooling._Way, "run", _run_pooling)
-    for module, least in ((threads, "_PRODUCTS"), (threads, "_BYTES"), (activation, "_ELEMENTS")):
-        patch.setattr(module, f"{least}_PER_THREAD", 1)
+    for least in ("_PRODUCTS_PER_THREAD", "_BYTES_PER_THREAD"):
+        patch.setattr(threads, least, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def _run_activation_grad(chosen: Activation, grad: Array, kept: Array, out: Arra
     code = activation_grad.code(
         activation_grad.ActivationGradPlan(chosen, grad.dtype == np.float64, target.get_target())
     )
-    used = max(1, min(threads.get_num_threads(), grad.size // activation._ELEMENTS_PER_THREAD))
+    used = threads.worth(threads.get_num_threads(), 0, grad.nbytes)
     integers = np.array([grad.size], np.int64)
     emulator.run(code, Work((grad, kept, None, out, None), integers, Space(0), used, 0))
 

@@ -14,7 +14,7 @@ from tweakconv.activations import Activation
 from tweakconv.compiler import activations, build
 from tweakconv.compiler.emit import Builder, Value
 from tweakconv.compiler.lanes import Lanes
-from tweakconv.compiler.schedules.tasks import emit_tasks
+from tweakconv.compiler.schedules.tasks import define_run, emit_tasks
 from tweakconv.compiler.target import Target
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def emit(plan: ActivationGradPlan) -> str:
 
         emit_tasks(b, shared, flags, (size + (_TASK - 1)) // _TASK, task)
 
-    names = ("grad", "kept", "unused", "y", "none", "shape", "shared", "window")
-    b.function("run", {**dict.fromkeys(names, "ptr"), "flags": "i64"}, run, public=True)
+    define_run(b, run)
     return b.module()
 
 

@@ -12,9 +12,6 @@ from tweakconv.compiler.call import Space
 from tweakconv.compiler.launch import launch
 from tweakconv.compiler.target import get_target
 
-_ELEMENTS_PER_THREAD = 1 << 17
-"""Elements below which waking another thread costs more than it saves."""
-
 _FROM_SUMS = ("silu", "gelu", "hard_swish")
 """Activations that give one result for several sums, which therefore do not tell their slope."""
 
@@ -122,6 +119,6 @@ def _run(activation: Activation, grad: FloatArray, kept: FloatArray, out: FloatA
 
     compiled = code(ActivationGradPlan(activation, grad.dtype == np.float64, get_target()))
     integers = np.array([grad.size], np.int64)
-    used = max(1, min(threads.get_num_threads(), grad.size // _ELEMENTS_PER_THREAD))
+    used = threads.worth(threads.get_num_threads(), 0, grad.nbytes)
     arrays = (address(grad), address(kept), 0, address(out), 0)
     launch(compiled, arrays, integers.ctypes.data, Space(0), used)

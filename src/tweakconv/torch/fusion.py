@@ -1,7 +1,8 @@
 """What may be computed in one pass, found in a traced graph: a convolution, and nodes that nothing else sees.
 
 A chain ends where a value has a second reader. A residual is fused only where nothing is changed in place between the
-convolution and the addition, for the convolution moves there.
+convolution and the addition, for the convolution moves there. Maximum pooling is no part of a chain, but is put in the
+place of PyTorch's as well.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class _Chain(NamedTuple):
 
 
 def fuse(graph: fx.Graph, modules: dict[str, Any]) -> list[Any]:
-    """Fuse what may be, in place.
+    """Fuse what may be, and pool by our code, in place.
 
     Parameters
     ----------

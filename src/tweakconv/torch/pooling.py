@@ -21,6 +21,7 @@ from tweakconv.compiler.launch import launch
 from tweakconv.compiler.max_pool import MaxPoolPlan, code, integers
 from tweakconv.compiler.target import get_target
 from tweakconv.geometry import AxisGeometry, ConvGeometry
+from tweakconv.geometry.axis import outputs
 from tweakconv.torch.layout import as_it_lies, is_channels_last, is_computable
 from tweakconv.torch.memory import Room
 
@@ -116,4 +117,7 @@ def _fits(x: Tensor, asked: _Asked) -> bool:
     if not len(asked.kernel) == len(asked.strides) == len(asked.pads) == 2:
         return False  # PyTorch takes one number in a list for two, and no strides for those of the kernel
     each = zip(x.shape[2:], asked.kernel, asked.strides, asked.pads, strict=True)
-    return all(step >= 1 and 0 <= 2 * pad <= taps <= size + 2 * pad for size, taps, step, pad in each)
+    return all(
+        step >= 1 and 0 <= 2 * pad <= taps and outputs(size, taps, step, (pad, pad)) >= 1
+        for size, taps, step, pad in each
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Keras has one backend for all the life of a process, and tests come in any order: so it is chosen here, once, and
     what needs another one runs in a process of its own (`tests/test_frameworks.py`).
+
+    A shell has what it runs in the background ignore Ctrl-C, and so would the programs that tests start.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["KERAS_BACKEND"] = os.environ.get("TWEAKCONV_TEST_BACKEND", "torch")
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="tweakconv-tests-")

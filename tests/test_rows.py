@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,8 @@ def test_it_takes_what_has_rows_to_share_and_leaves_the_rest() -> None:
     assert all(rows.applies(spec_of((k, k)), avx512) for k in (1, 2, 3, 5, 15, 31, 63))
     assert rows.applies(spec_of((3, 3), (2, 2)), avx512)
     assert rows.applies(spec_of((3, 3), (1, 1), (2, 2)), avx512)
-    assert not rows.applies(spec_of((3, 3), (1, 1), (6, 6)), avx512)
+    assert rows.applies(spec_of((3, 3), (1, 1), (6, 6)), avx512)
+    assert not rows.applies(replace(spec_of((3, 3), (1, 1), (6, 6)), mapped_padding=True), avx512)
     assert not rows.applies(spec_of((3, 3), (7, 7)), avx512)
     assert not rows.applies(spec_of((1, 513)), avx512)
 

@@ -308,13 +308,20 @@ def test_it_is_chosen_for_layers_that_gain_and_the_explanation_says_so() -> None
     assert chosen(56, (64, 64), strides=2).built.choice.algorithm == "winograd"
     for conv in (
         chosen(56, (3, 4)),
-        chosen(7, (512, 512)),
         chosen(56, (64, 64), strides=3),
         chosen(13, (512, 512), strides=2),  # whose weights stream
         chosen(56, (64, 64), dtype=np.float64),
         chosen(56, (64, 64), algorithm="direct"),
     ):
         assert conv.built.choice.algorithm == "direct"
+
+
+def test_weights_that_stream_past_a_few_tiles_decide_by_how_fast_they_come() -> None:
+    spec = ConvSpec((3, 3), (1, 1), (1, 1), 512, 512, 1, channels_last=True, double=False)
+    slow = TARGETS["avx512"]
+    assert choose(spec, slow, (7, 7)).algorithm == "direct"
+    assert choose(spec, replace(slow, near=40.0, far=16.0), (7, 7)).algorithm == "winograd"
+    assert choose(spec, slow, (28, 28)).algorithm == "winograd"
 
 
 def test_the_form_is_the_one_whose_tiles_fit_the_output() -> None:

@@ -21,13 +21,13 @@ class Vectors(Flow):
         """The scalar 0."""
         return Value(self.element, "0.0", self)
 
-    def broadcast(self, scalar: Value) -> Value:
-        """A vector with the scalar in every lane."""
-        vector = self._type(self.lanes)
+    def broadcast(self, scalar: Value, lanes: int = 0) -> Value:
+        """A vector with the scalar in every lane: a whole one, or of fewer lanes."""
+        lanes = lanes or self.lanes
+        vector = self._type(lanes)
         first = self._new(vector, f"insertelement {vector} poison, {scalar.type} {scalar.ref}, i64 0")
         return self._new(
-            vector,
-            f"shufflevector {vector} {first.ref}, {vector} poison, <{self.lanes} x i32> zeroinitializer",
+            vector, f"shufflevector {vector} {first.ref}, {vector} poison, <{lanes} x i32> zeroinitializer"
         )
 
     def exchange(self, vector: Value, number: int) -> Value:

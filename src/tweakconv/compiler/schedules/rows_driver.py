@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from tweakconv.compiler.schedules.rows import RowsPlan
 
 FIELDS = (
-    "batch", "height", "width", "out_height", "out_width", "pad_top", "pad_left",
+    "batch", "height", "width", "out_height", "out_width", "pad_top", "first_row", "pad_left",
     "planes_per_task", "rows_per_task", "bands", "x_image", "x_row", "x_channel", "y_image", "y_row", "y_channel",
     "narrow", "blocks_0", "blocks_1",
 )  # fmt: skip
 """The run-time integers of one call, in order.
 
-Strides count elements. A task is some planes, each a channel of an image or two of them, or a band of their rows. A row
-has ``blocks_i`` blocks of the i-th width, or where ``narrow`` is 1, none.
+Strides count elements. A task is some planes, each a channel of an image or two of them, or a band of the rows of each
+of their phases. The first phase begins at the input row ``first_row``, less ``pad_top`` of its own. A row has
+``blocks_i`` blocks of the i-th width, or where ``narrow`` is 1, none.
 """
 
 
@@ -74,11 +75,35 @@ class Driver(abc.ABC):
             self.w = b.at(w, group * math.prod(spec.taps))
             self.bias = b.at(bias, group)
             first = band * s["rows_per_task"]
-            stop = b.minimum(first + s["rows_per_task"], s["out_height"])
-            self.rows(first, stop)
+            self.phases(lambda: self.rows(first, b.minimum(first + s["rows_per_task"], self.shape["out_height"])))
 
         tasks = (planes + s["planes_per_task"] - 1) // s["planes_per_task"] * s["bands"]
         emit_tasks(b, shared, flags, tasks, one)
+
+    def phases(self, body: Callable[[], None]) -> None:
+        """Run `body` for each phase of a plane, with the sizes, strides and places that its rows have."""
+        b, s, x, y, residual, apart = self.b, self.shape, self.x, self.y, self.residual, self.plan.phases
+        if apart == 1:
+            body()
+            return
+
+        def one(number: Value) -> None:
+            beyond = s["first_row"] + number >= apart
+            row = s["first_row"] + number - b.select(beyond, apart, 0)
+            self.x, self.y = b.at(x, row * s["x_row"]), b.at(y, number * s["y_row"])
+            self.residual = b.at(residual, number * s["y_row"])
+            self.shape = {
+                **s,
+                "height": (s["height"] - row + (apart - 1)) // apart,
+                "out_height": (s["out_height"] - number + (apart - 1)) // apart,
+                "pad_top": s["pad_top"] - b.select(beyond, 1, 0),
+                "x_row": s["x_row"] * apart,
+                "y_row": s["y_row"] * apart,
+            }
+            body()
+
+        b.loop(0, apart, one)
+        self.shape = s
 
     @abc.abstractmethod
     def prepare(self) -> None:
@@ -96,7 +121,7 @@ class Driver(abc.ABC):
             x = b.at(self.x, channel * s["x_channel"])
             w = b.at(self.w, channel * math.prod(spec.kernel))
             for start, stop in self.plan.chunks():
-                ih = oh * spec.strides[0] - s["pad_top"] + start * spec.dilation[0]
+                ih = oh * spec.strides[0] - s["pad_top"] + start * self.plan.of_phase.dilation[0]
                 mode = b.integer(0)
                 if start == 0:
                     mode = b.select(channel.equals(0), 1, 0)

@@ -144,12 +144,17 @@ class WinogradPlan:
     @property
     def inputs_apart(self) -> int:
         """Elements from a round's inputs at one point to those at the next."""
-        return self.tiles * self.channels
+        return self.tiles * self.channels + self._line
 
     @property
     def products_apart(self) -> int:
         """Elements from a round's products at one point to those at the next."""
-        return self.tiles * self.products.out_block
+        return self.tiles * self.products.out_block + self._line
+
+    @property
+    def _line(self) -> int:
+        """A cache line, so that what stands at the points of a tile does not share a few sets of the first cache."""
+        return 64 // self.spec.element_bytes
 
     @property
     def transformed_elements(self) -> int:

@@ -30,11 +30,11 @@ Measured, late over packed at the points: 7x7 with 512 channels 0.85, 14x14 0.95
 _LATE_IN_PARTS = 15.0
 """The first of them for the forms that cut sums into parts, which have more taps and points than registers hold."""
 
-_STREAMED_BYTES_PER_CYCLE, _FAR_BYTES_PER_CYCLE, _FAR_BYTES = 10.0, 7.0, 16 << 20
-"""At which weights come from beyond the second-level cache, and so many that they come from memory."""
+_FAR_BYTES = 16 << 20
+"""Weights from so many bytes on come from memory, and not from a cache that cores share."""
 
-_FAR_IN_PARTS = 4.0
-"""The latter where sums are cut into parts, and rounds have fewer tiles."""
+_FAR_IN_PARTS = 0.6
+"""What is left of the speed at which they do where sums are cut into parts, and rounds have fewer tiles."""
 
 
 def estimate(plan: WinogradPlan, out_size: tuple[int, int]) -> float:
@@ -82,8 +82,8 @@ def _weights_cycles(plan: WinogradPlan) -> float:
         weights = taps * elements * spec.element_bytes
         if stays(weights, target):
             return 0.0
-        far = _FAR_IN_PARTS if plan.form.part else _FAR_BYTES_PER_CYCLE
-        return weights / (far if weights > _FAR_BYTES else _STREAMED_BYTES_PER_CYCLE)
+        far = target.far * (_FAR_IN_PARTS if plan.form.part else 1)
+        return weights / (far if weights > _FAR_BYTES else target.near)
 
     if not plan.late:
         return streamed(plan.form.weights)
